@@ -1,0 +1,203 @@
+//! One address that requests are sent to, and what is known of it.
+
+pub mod idle;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use crate::health::{Health, Observation, Verdict};
+use crate::picker::BackendId;
+
+/// Where a backend is, as configured: `http://host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendUrl {
+    /// `host:port` as in a `Host` field.
+    pub authority: String,
+    /// The host alone, without brackets.
+    pub host: String,
+    /// The port; 80 if none is given.
+    pub port: u16,
+}
+
+impl std::str::FromStr for BackendUrl {
+    type Err = String;
+
+    /// Reads `http://host[:port]`; the scheme may be left out.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.starts_with("https://") {
+            return Err("https:// backends are not supported; use http://".to_owned());
+        }
+        let rest = text.strip_prefix("http://").unwrap_or(text);
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if rest.contains("://") {
+            return Err("unknown scheme; use http://host:port".to_owned());
+        }
+        if let Some(at) = rest.find(['/', '?', '#', '@']) {
+            let what = &rest[at..=at];
+            return Err(format!(
+                "a backend is an address only, without `{what}`; use http://host:port"
+            ));
+        }
+        let (host, port) = match rest.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                let port = port.parse().ok().filter(|port| *port != 0);
+                (host, port.ok_or_else(|| "the port must be a number from 1 to 65535".to_owned())?)
+            }
+            _ => (rest, 80),
+        };
+        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        if bare.is_empty() || bare.contains(char::is_whitespace) {
+            return Err("the host is missing; use http://host:port".to_owned());
+        }
+        if bare.contains(':') && bare.len() == host.len() {
+            return Err("an IPv6 address needs brackets: http://[::1]:8081".to_owned());
+        }
+        Ok(Self { authority: rest.to_owned(), host: bare.to_owned(), port })
+    }
+}
+
+impl std::fmt::Display for BackendUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "http://{}", self.authority)
+    }
+}
+
+/// One backend of a pool.
+pub struct Backend {
+    /// Its place in the pool.
+    pub id: BackendId,
+    /// Where it is.
+    pub url: BackendUrl,
+    /// The lines that name it in an answer, ready to be written.
+    pub own_fields: Box<[u8]>,
+    /// Its addresses, all that its name resolves to; renewed by the probe.
+    addresses: ArcSwap<Vec<SocketAddr>>,
+    /// The address that answered last.
+    preferred: AtomicUsize,
+    is_up: AtomicBool,
+    /// How often it went DOWN: idle connections from before are not used again.
+    downs: AtomicU32,
+    health: Mutex<Health>,
+    /// Rung when the verdict flips, so that the control task lays out the picker.
+    bell: Arc<Notify>,
+}
+
+impl Backend {
+    /// Makes a backend that is UP until seen otherwise.
+    pub fn new(id: BackendId, url: BackendUrl, bell: Arc<Notify>) -> Self {
+        let own_fields = format!("X-Forwarded-By: Nexus\r\nX-Backend-Server: {url}\r\n");
+        Self {
+            id,
+            own_fields: own_fields.into_bytes().into(),
+            url,
+            addresses: ArcSwap::default(),
+            preferred: AtomicUsize::new(0),
+            is_up: AtomicBool::new(true),
+            downs: AtomicU32::new(0),
+            health: Mutex::default(),
+            bell,
+        }
+    }
+
+    /// Returns whether the verdict is UP.
+    pub fn is_up(&self) -> bool {
+        self.is_up.load(Ordering::Relaxed)
+    }
+
+    /// Returns how often it went DOWN.
+    pub fn downs(&self) -> u32 {
+        self.downs.load(Ordering::Relaxed)
+    }
+
+    /// Returns what is known of its health.
+    pub fn health(&self) -> Health {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Health> {
+        self.health.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// Takes an observation into account. A flip is logged once, here, and rings the bell.
+    pub fn observe(&self, observation: Observation) {
+        let mut health = self.lock();
+        if !health.observe(observation) {
+            return;
+        }
+        match health.verdict {
+            Verdict::Up => tracing::info!(backend = %self.url, "backend is UP"),
+            Verdict::Down(reason) => {
+                self.downs.fetch_add(1, Ordering::Relaxed);
+                let seen_by = if matches!(observation, Observation::ProbeFailed(_)) {
+                    "probe"
+                } else {
+                    "request"
+                };
+                tracing::warn!(backend = %self.url, cause = reason.code(), seen_by, "backend is DOWN");
+            }
+        }
+        self.is_up.store(health.verdict == Verdict::Up, Ordering::Relaxed);
+        self.bell.notify_one();
+    }
+
+    /// Returns its addresses, the one that answered last in front.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let mut addresses = self.addresses.load().to_vec();
+        let preferred = self.preferred.load(Ordering::Relaxed);
+        if preferred < addresses.len() {
+            addresses.rotate_left(preferred);
+        }
+        addresses
+    }
+
+    /// Remembers the address that answered.
+    pub fn prefer(&self, address: SocketAddr) {
+        if let Some(at) = self.addresses.load().iter().position(|known| *known == address) {
+            self.preferred.store(at, Ordering::Relaxed);
+        }
+    }
+
+    /// Replaces the addresses by what its name resolves to now; nothing found changes nothing.
+    pub fn resolve_to(&self, found: Vec<SocketAddr>) {
+        if !found.is_empty() && **self.addresses.load() != found {
+            self.preferred.store(0, Ordering::Relaxed);
+            self.addresses.store(Arc::new(found));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<(&str, u16), &str>) {
+        let found = text.parse::<BackendUrl>();
+        match (found, expected) {
+            (Ok(url), Ok((host, port))) => assert_eq!((url.host.as_str(), url.port), (host, port)),
+            (Err(found), Err(part)) => assert!(found.contains(part), "{text}: {found}"),
+            (found, expected) => panic!("{text}: {found:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn a_url_is_an_address_and_nothing_else() {
+        check("http://localhost:8081", Ok(("localhost", 8081)));
+        check("http://localhost:8081/", Ok(("localhost", 8081)));
+        check("10.0.0.1:81", Ok(("10.0.0.1", 81)));
+        check("http://a", Ok(("a", 80)));
+        check("http://[::1]:8081", Ok(("::1", 8081)));
+        check("http://::1", Err("brackets"));
+        check("https://a", Err("not supported"));
+        check("ftp://a", Err("unknown scheme"));
+        check("http://a/base", Err("without `/`"));
+        check("http://u@a", Err("without `@`"));
+        check("http://a:0", Err("port"));
+        check("http://a:99999", Err("port"));
+        check("http://", Err("host is missing"));
+    }
+}

@@ -1,0 +1,262 @@
+//! The command line: flags in, checked settings out.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
+
+use crate::backend::BackendUrl;
+use crate::listen;
+use crate::log::LogFormat;
+use crate::retry::Policy;
+use crate::settings::{Probing, Settings, Timeouts};
+
+const EXAMPLES: &str = "\
+Examples:
+  nexus
+      Listens on port 8000 and balances over http://localhost:8081, :8082 and :8083.
+  nexus --listen :8000 --backend http://10.0.0.5:80 --backend http://10.0.0.6:80
+      In front of your own backends.
+  nexus --backend http://a:8081 --health-interval 1s --attempts 2 --log-format json
+      Probes every second, tries two backends at most, logs JSON lines.
+
+Signals:
+  SIGINT, SIGTERM   finish what is under way (--shutdown-timeout), then exit 0; a second one exits at once
+
+Exit codes:
+  0  stopped as asked   1  could not start   2  bad command line   130  stopped by a second signal";
+
+/// An HTTP load balancer: health checks, safe failover, one CPU-cheap way for every request.
+#[derive(Debug, Parser)]
+#[command(name = "nexus", version, about, after_help = EXAMPLES, max_term_width = 100)]
+pub struct Cli {
+    /// Where clients connect to: `:8000` is every address of this machine [repeatable]
+    #[arg(short, long, value_name = "ADDRESS", default_value = ":8000", value_parser = listener)]
+    pub listen: Vec<SocketAddr>,
+
+    /// Where requests go, http://host:port [repeatable]
+    #[arg(short, long, value_name = "URL", default_values = ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"])]
+    pub backend: Vec<BackendUrl>,
+
+    /// Threads that carry requests: `auto` is one per core
+    #[arg(long, value_name = "N", default_value = "auto", value_parser = workers)]
+    pub workers: usize,
+
+    /// From one TCP probe of a backend to the next
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time, help_heading = "Health")]
+    pub health_interval: Duration,
+
+    /// Until a probe counts as failed
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time, help_heading = "Health")]
+    pub health_timeout: Duration,
+
+    /// Backends that one request is tried on at most, as far as that is safe
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100), help_heading = "Retries")]
+    pub attempts: u32,
+
+    /// Also try an idempotent request elsewhere when a backend did not answer in time
+    #[arg(long, help_heading = "Retries")]
+    pub retry_on_timeout: bool,
+
+    /// Until a backend accepts a connection
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = time, help_heading = "Timeouts")]
+    pub connect_timeout: Duration,
+
+    /// From the end of a request to the head of its answer (504)
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time, help_heading = "Timeouts")]
+    pub response_timeout: Duration,
+
+    /// From the first byte of a request to the end of its head (408)
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time, help_heading = "Timeouts")]
+    pub head_timeout: Duration,
+
+    /// Between two requests on a client's connection
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time, help_heading = "Timeouts")]
+    pub idle_timeout: Duration,
+
+    /// Without a byte moving in the middle of a body, either way
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = time, help_heading = "Timeouts")]
+    pub stall_timeout: Duration,
+
+    /// Without a byte moving in a tunnel (WebSocket)
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = time, help_heading = "Timeouts")]
+    pub tunnel_timeout: Duration,
+
+    /// Until an idle connection to a backend is closed; keep it below the backend's own
+    #[arg(long, value_name = "TIME", default_value = "55s", value_parser = time, help_heading = "Timeouts")]
+    pub backend_idle_timeout: Duration,
+
+    /// For what is under way when Nexus is told to stop
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time, help_heading = "Timeouts")]
+    pub shutdown_timeout: Duration,
+
+    /// Client connections at once; more wait to be accepted [default: half of `ulimit -Hn`]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Clients")]
+    pub max_connections: Option<u32>,
+
+    /// Clients whose X-Forwarded-* fields are believed, an address or network such as 10.0.0.0/8 [repeatable]
+    #[arg(long, value_name = "NETWORK", value_parser = network, help_heading = "Clients")]
+    pub trusted_proxy: Vec<IpNet>,
+
+    /// Answer clients that have closed their sending side (as `nc -N` does) instead of taking it for leaving
+    #[arg(long, help_heading = "Clients")]
+    pub allow_half_close: bool,
+
+    /// Where a line per request goes
+    #[arg(long, value_enum, default_value_t = AccessLog::Stdout, help_heading = "Logs")]
+    pub access_log: AccessLog,
+
+    /// How requests and Nexus's own events are written
+    #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Logs")]
+    pub log_format: Format,
+
+    /// Nexus's own events (on stderr) from this level on
+    #[arg(long, value_name = "LEVEL", default_value = "info", help_heading = "Logs")]
+    pub log_level: tracing::Level,
+}
+
+/// Where the request log goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AccessLog {
+    /// To standard output.
+    Stdout,
+    /// Nowhere.
+    Off,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Cli {
+    /// Turns what was said into settings.
+    pub fn settings(self) -> Settings {
+        let fit = listen::connections_that_fit();
+        let log_format = match self.log_format {
+            Format::Text => LogFormat::Text,
+            Format::Json => LogFormat::Json,
+        };
+        Settings {
+            listeners: self.listen,
+            backends: self.backend,
+            workers: self.workers,
+            timeouts: Timeouts {
+                connect: self.connect_timeout,
+                response: self.response_timeout,
+                head: self.head_timeout,
+                idle: self.idle_timeout,
+                stall: self.stall_timeout,
+                tunnel: self.tunnel_timeout,
+                idle_backend: self.backend_idle_timeout,
+                shutdown: self.shutdown_timeout,
+            },
+            retry: Policy { attempts_max: self.attempts, on_timeout: self.retry_on_timeout },
+            probing: Probing { interval: self.health_interval, timeout: self.health_timeout },
+            trusted: self.trusted_proxy,
+            half_close: self.allow_half_close,
+            connections_max: self.max_connections.map_or(fit, |max| max as usize),
+            access_log: (self.access_log == AccessLog::Stdout).then_some(log_format),
+        }
+    }
+}
+
+/// Reads `:8000`, `8000`, `127.0.0.1:8000`, `[::1]:8000` or `localhost:8000`.
+fn listener(text: &str) -> Result<SocketAddr, String> {
+    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
+    let port = port.parse().map_err(|_| "the port must be a number from 0 to 65535".to_owned())?;
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let ip = match bare {
+        "" | "*" => any(),
+        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        _ => bare
+            .parse()
+            .map_err(|_| "not an address; use :8000, 127.0.0.1:8000 or [::1]:8000".to_owned())?,
+    };
+    Ok(SocketAddr::new(ip, port))
+}
+
+/// Returns every address of this machine, IPv4 only where there is no IPv6.
+fn any() -> IpAddr {
+    let v6 = std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0));
+    if v6.is_ok() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
+}
+
+/// Reads a number of workers, or `auto`.
+fn workers(text: &str) -> Result<usize, String> {
+    if text == "auto" {
+        return Ok(std::thread::available_parallelism().map_or(1, usize::from));
+    }
+    let known = text.parse().ok().filter(|workers| (1..=1024).contains(workers));
+    known.ok_or_else(|| "use `auto` or a number from 1 to 1024".to_owned())
+}
+
+/// Reads a time such as `250ms`, `10s` or `1h`, longer than nothing.
+fn time(text: &str) -> Result<Duration, String> {
+    let time = humantime::parse_duration(text)
+        .map_err(|_| "use a time such as 250ms, 10s or 1m".to_owned())?;
+    if time.is_zero() {
+        Err("must be longer than 0; every wait here ends".to_owned())
+    } else {
+        Ok(time)
+    }
+}
+
+/// Reads an address or a network.
+fn network(text: &str) -> Result<IpNet, String> {
+    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    net.map_err(|_| "use an address or a network such as 10.0.0.0/8".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(args: &str, expected: Result<(), &str>) {
+        let words = std::iter::once("nexus").chain(args.split_whitespace());
+        match (Cli::try_parse_from(words), expected) {
+            (Ok(_), Ok(())) => {}
+            (Err(error), Err(part)) => {
+                assert!(error.to_string().contains(part), "{args}: {error}");
+                assert_eq!(error.exit_code(), 2, "{args}");
+            }
+            (Ok(cli), Err(part)) => panic!("{args}: {cli:?} has no problem {part:?}"),
+            (Err(error), Ok(())) => panic!("{args}: {error}"),
+        }
+    }
+
+    #[test]
+    fn no_flag_is_needed() {
+        let cli = Cli::try_parse_from(["nexus"]).unwrap();
+        assert_eq!(cli.listen[0].port(), 8000);
+        let backends: Vec<_> = cli.backend.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            backends,
+            ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"]
+        );
+    }
+
+    #[test]
+    fn bad_input_is_named_with_what_to_write_instead() {
+        check(
+            "--listen 127.0.0.1:0 --listen [::1]:1 --backend a:1 --workers 2 --trusted-proxy 10.0.0.1",
+            Ok(()),
+        );
+        check("--listen :x", Err("the port must be a number"));
+        check("--listen nowhere:1", Err("not an address"));
+        check("--backend https://a", Err("not supported"));
+        check("--workers 0", Err("use `auto`"));
+        check("--connect-timeout 5", Err("250ms"));
+        check("--connect-timeout 0s", Err("longer than 0"));
+        check("--attempts 0", Err("1..=100"));
+        check("--trusted-proxy ten", Err("10.0.0.0/8"));
+        check("--log-level loud", Err("--log-level"));
+        check("--lissen :1", Err("--listen"));
+    }
+}

@@ -1,0 +1,270 @@
+//! One client connection: idle, a request, idle again, until somebody closes it.
+//!
+//! # What does an idle connection hold?
+//!
+//! Its socket, a slot on the clock and this small task. What a request needs is made when bytes
+//! arrive and gone when the answer is.
+
+use std::future::poll_fn;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::buffer::Buffer;
+use crate::deadline::Deadline;
+use crate::flow::Flow;
+use crate::http1::gate::{self, Admission};
+use crate::http1::head::{self, BadHead, Field, HEAD_BYTES_MAX, RequestHead};
+use crate::proxy;
+use crate::reason::Reason;
+use crate::respond;
+use crate::worker::Worker;
+
+/// How long an idle connection may still begin a request once Nexus drains; the answer to it says
+/// `Connection: close`. Closing at once would cut off requests that are on their way.
+const DRAIN_GRACE: Duration = Duration::from_secs(1);
+
+/// How long a client may go on sending what nobody reads, so that it gets to read its answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How much of it.
+const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Who is at the other end, and the means to talk to them.
+pub struct Client {
+    /// The worker that carries the connection.
+    pub worker: Rc<Worker>,
+    /// The connection.
+    pub stream: TcpStream,
+    /// The connection's place on the clock.
+    pub deadline: Deadline,
+    /// Where it comes from.
+    pub ip: IpAddr,
+}
+
+/// What becomes of a connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// It may carry another one.
+    KeepAlive,
+    /// It is closed.
+    Close,
+    /// It is closed once the client has had time to read its answer: more of its request may come.
+    Linger,
+    /// It is reset: the client must see that its answer is not whole.
+    Reset,
+}
+
+/// Carries a connection from accept to close.
+pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
+    let _open = worker.opened();
+    let deadline = worker.deadlines.lend();
+    let ip = peer.ip().to_canonical();
+    let mut client = Client { worker, stream, deadline, ip };
+    while client.has_bytes().await {
+        // In a box of its own: an idle connection must not hold room for a busy one.
+        if !Box::pin(client.busy()).await {
+            return;
+        }
+    }
+}
+
+impl Client {
+    /// Waits for bytes; returns whether there are any.
+    async fn has_bytes(&mut self) -> bool {
+        self.deadline.set(self.worker.settings().timeouts.idle);
+        let mut in_grace = false;
+        poll_fn(|cx| {
+            if let Poll::Ready(ready) = self.stream.poll_read_ready(cx) {
+                return Poll::Ready(ready.is_ok());
+            }
+            if self.worker.is_draining() && !in_grace {
+                in_grace = true;
+                self.deadline.set(DRAIN_GRACE);
+            }
+            if self.deadline.poll_passed(cx) { Poll::Ready(false) } else { Poll::Pending }
+        })
+        .await
+    }
+
+    /// Serves requests while there are bytes of them; returns whether the connection goes on.
+    async fn busy(&mut self) -> bool {
+        let mut input = Input { buffer: Buffer::small(), len: 0, fields: Vec::new() };
+        loop {
+            let (after, rest) = match self.read_head(&mut input).await {
+                Ok(None) => return false,
+                Ok(Some(head)) => self.answer(input, head).await,
+                Err(reason) => {
+                    let after =
+                        respond::refuse_unread(self, &input.buffer[..input.len], reason).await;
+                    (after, Some(input))
+                }
+            };
+            match (after, rest) {
+                (After::KeepAlive, Some(rest)) if rest.len > 0 => input = rest,
+                (After::KeepAlive, _) => return true,
+                (After::Close, _) => return false,
+                (After::Reset, _) => {
+                    let _ = self.stream.set_zero_linger();
+                    return false;
+                }
+                (After::Linger, _) => {
+                    self.linger().await;
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Answers the request whose head was read; returns what came after it.
+    async fn answer(&mut self, input: Input, head: RequestHead) -> (After, Option<Input>) {
+        let began = self.worker.begin();
+        let Input { buffer, len, .. } = input;
+        let head_len = head.len;
+        match gate::admit(&buffer[..len], head) {
+            Err(reason) => (respond::refuse_unread(self, &buffer[..len], reason).await, None),
+            Ok(admission) => {
+                let (Admission::Forward(request) | Admission::AnswerOptions(request)) = &admission;
+                let Ok(upload) = Flow::new(buffer, head_len, len, request.body, true) else {
+                    return (respond::refuse_unread(self, &[], Reason::BadBody).await, None);
+                };
+                let (after, rest) = match admission {
+                    Admission::Forward(request) => proxy::serve(self, request, upload, began).await,
+                    Admission::AnswerOptions(request) => {
+                        (respond::options(self, &request, &upload).await, upload.into_rest())
+                    }
+                };
+                let rest = rest.map(|(buffer, len)| Input { buffer, len, fields: Vec::new() });
+                (after, rest)
+            }
+        }
+    }
+
+    /// Reads until the input holds a whole head; `None` means the client left or was idle.
+    async fn read_head(&mut self, input: &mut Input) -> Result<Option<RequestHead>, Reason> {
+        self.deadline.set(self.worker.settings().timeouts.head);
+        let mut unparsed = 0;
+        loop {
+            unparsed -= input.skip_empty_lines().min(unparsed);
+            // A head ends with a line: without a new one there is nothing new to find.
+            if memchr::memchr(b'\n', &input.buffer[unparsed..input.len]).is_some() || unparsed == 0
+            {
+                if let Some(head) = input.parse()? {
+                    return Ok(Some(head));
+                }
+                unparsed = input.len;
+            }
+            input.make_room()?;
+            let read = poll_fn(|cx| self.poll_read_head(cx, input)).await?;
+            if read == 0 {
+                return Ok(None);
+            }
+            input.len += read;
+        }
+    }
+
+    fn poll_read_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut Input,
+    ) -> Poll<Result<usize, Reason>> {
+        let mut into = ReadBuf::new(&mut input.buffer[input.len..]);
+        match Pin::new(&mut self.stream).poll_read(cx, &mut into) {
+            Poll::Ready(Ok(())) => Poll::Ready(Ok(into.filled().len())),
+            Poll::Ready(Err(_)) => Poll::Ready(Ok(0)),
+            Poll::Pending if !self.deadline.poll_passed(cx) => Poll::Pending,
+            Poll::Pending if input.len == 0 => Poll::Ready(Ok(0)),
+            Poll::Pending => Poll::Ready(Err(Reason::HeadTimeout)),
+        }
+    }
+
+    /// Writes all of `bytes`, unless the client stalls or leaves.
+    pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), Reason> {
+        self.deadline.set(self.worker.settings().timeouts.stall);
+        let mut at = 0;
+        poll_fn(|cx| {
+            while at < bytes.len() {
+                match Pin::new(&mut self.stream).poll_write(cx, &bytes[at..]) {
+                    Poll::Ready(Ok(written)) if written > 0 => at += written,
+                    Poll::Ready(_) => return Poll::Ready(Err(Reason::ClientGone)),
+                    Poll::Pending if self.deadline.poll_passed(cx) => {
+                        return Poll::Ready(Err(Reason::ClientStalled));
+                    }
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Ends the sending side and reads on for a while: closing a socket with unread bytes resets
+    /// it, and takes an answer that is still on its way down with it.
+    async fn linger(&mut self) {
+        self.deadline.set(LINGER);
+        let mut waste = Buffer::small();
+        let mut left = LINGER_BYTES_MAX;
+        poll_fn(|cx| {
+            let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+            while left > 0 && !self.deadline.poll_passed(cx) {
+                let mut into = ReadBuf::new(&mut waste);
+                match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut into)) {
+                    Ok(()) if !into.filled().is_empty() => {
+                        left = left.saturating_sub(into.filled().len());
+                    }
+                    _ => break,
+                }
+            }
+            Poll::Ready(())
+        })
+        .await;
+    }
+}
+
+/// What has been read and not yet understood.
+struct Input {
+    buffer: Buffer,
+    len: usize,
+    fields: Vec<Field>,
+}
+
+impl Input {
+    fn parse(&mut self) -> Result<Option<RequestHead>, Reason> {
+        let fields = std::mem::take(&mut self.fields);
+        head::parse_request(&self.buffer[..self.len], fields).map_err(|bad| match bad {
+            BadHead::Malformed => Reason::MalformedRequest,
+            BadHead::Version if self.buffer.starts_with(b"PRI ") => Reason::MalformedRequest,
+            BadHead::Version => Reason::VersionNotSupported,
+            BadHead::TooManyFields => Reason::HeadTooLarge,
+        })
+    }
+
+    /// Forgets empty lines before a head (RFC 9112 §2.2); returns how many bytes they took.
+    fn skip_empty_lines(&mut self) -> usize {
+        let bytes = &self.buffer[..self.len];
+        let empty = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        // A lone CR may not stand for an end of line; what comes next decides.
+        let empty = if empty > 0 && bytes[empty - 1] == b'\r' { empty - 1 } else { empty };
+        if empty > 0 {
+            self.buffer.copy_within(empty..self.len, 0);
+            self.len -= empty;
+        }
+        empty
+    }
+
+    fn make_room(&mut self) -> Result<(), Reason> {
+        if self.len >= HEAD_BYTES_MAX {
+            let has_line = memchr::memchr(b'\n', &self.buffer[..self.len]).is_some();
+            return Err(if has_line { Reason::HeadTooLarge } else { Reason::TargetTooLong });
+        }
+        if self.len == self.buffer.len() {
+            self.buffer.grow(self.len);
+        }
+        Ok(())
+    }
+}

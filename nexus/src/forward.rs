@@ -1,0 +1,332 @@
+//! One attempt: a connection to a backend, the request over it, the head of the answer back.
+
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::backend::Backend;
+use crate::buffer::Buffer;
+use crate::connection::Client;
+use crate::deadline::Deadline;
+use crate::dial;
+use crate::flow::{Flow, Stop};
+use crate::http1::body::Framing;
+use crate::http1::egress;
+use crate::http1::gate::Request;
+use crate::http1::head::{self, HEAD_BYTES_MAX, Version};
+use crate::http1::response::{self, Response};
+use crate::reason::Reason;
+use crate::retry::{Failure, Progress};
+
+/// Interim answers before the final one. Early hints come once or twice; a flood is an attack.
+const INTERIM_MAX: u32 = 16;
+
+/// How far the request's way to the backend is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upload {
+    /// More of it is to come, or to be written.
+    Flowing,
+    /// All of it was written.
+    Done,
+    /// The backend takes no more of it. It may still have answered.
+    Broken,
+}
+
+/// A request under way, whichever backend it is tried on.
+pub struct Exchange<'c> {
+    /// Who asked.
+    pub client: &'c mut Client,
+    /// What for.
+    pub request: Request,
+    /// The request's bytes.
+    pub upload: Flow,
+    /// How far they are.
+    pub upload_state: Upload,
+    /// Interim answers on their way to the client.
+    pub interim: Vec<u8>,
+}
+
+/// A connection to a backend that carries a request.
+pub struct Upstream {
+    /// The connection.
+    pub stream: TcpStream,
+    /// To whom.
+    pub backend: Arc<Backend>,
+    /// Whether an earlier request used it.
+    pub reused: bool,
+}
+
+/// An answer whose head has come.
+pub struct Answered {
+    /// Where it comes from.
+    pub upstream: Upstream,
+    /// Its head, and what was decided about it.
+    pub response: Response,
+    /// The buffer that holds the head and what else was read.
+    pub buffer: Buffer,
+    /// How much was read.
+    pub len: usize,
+}
+
+/// What was read of an answer.
+#[derive(Default)]
+struct Incoming {
+    buffer: Option<Buffer>,
+    len: usize,
+    interims: u32,
+    has_answered: bool,
+}
+
+/// Tries the request on `backend`, over an idle connection unless it must be a `fresh` one.
+///
+/// # Errors
+///
+/// Says what went wrong and how far it got.
+pub async fn attempt(
+    exchange: &mut Exchange<'_>,
+    backend: &Arc<Backend>,
+    fresh: bool,
+) -> Result<Answered, Failure> {
+    let mut upstream = match open(exchange, backend, fresh).await {
+        Ok(upstream) => upstream,
+        Err(reason) => {
+            return Err(Failure { reason, progress: Progress::NothingSent, reused: false });
+        }
+    };
+    exchange.start(backend);
+    let mut incoming = Incoming::default();
+    let answered = poll_fn(|cx| exchange.poll_head(cx, &mut upstream, &mut incoming)).await;
+    match (answered, incoming.buffer) {
+        (Ok(response), Some(buffer)) => {
+            Ok(Answered { upstream, response, buffer, len: incoming.len })
+        }
+        (Ok(_), None) => unreachable!("a head was read into a buffer"),
+        (Err(reason), _) => {
+            let progress = match exchange.upload.written {
+                _ if incoming.has_answered => Progress::Answered,
+                0 => Progress::NothingSent,
+                _ => Progress::Sent,
+            };
+            Err(Failure { reason, progress, reused: upstream.reused })
+        }
+    }
+}
+
+/// Takes an idle connection or opens a new one.
+async fn open(
+    exchange: &Exchange<'_>,
+    backend: &Arc<Backend>,
+    fresh: bool,
+) -> Result<Upstream, Reason> {
+    let client = &exchange.client;
+    let idle = if fresh {
+        None
+    } else {
+        client.worker.idle.borrow_mut().take(backend, !exchange.request.is_idempotent)
+    };
+    let reused = idle.is_some();
+    let stream = match idle {
+        Some(stream) => stream,
+        None => {
+            let limit = client.worker.settings().timeouts.connect;
+            // In a box: most requests find an idle connection and need no room for this.
+            let within = async |limit, address| within(&client.deadline, limit, address).await;
+            Box::pin(dial::dial(backend, limit, within)).await?
+        }
+    };
+    Ok(Upstream { stream, backend: Arc::clone(backend), reused })
+}
+
+/// Connects under a limit on the connection's own clock.
+async fn within(
+    deadline: &Deadline,
+    limit: Duration,
+    address: SocketAddr,
+) -> Option<std::io::Result<TcpStream>> {
+    deadline.set(limit);
+    let mut connect = pin!(dial::connect(address));
+    poll_fn(|cx| match connect.as_mut().poll(cx) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending if deadline.poll_passed(cx) => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
+impl Exchange<'_> {
+    /// Puts the request at its start.
+    fn start(&mut self, backend: &Backend) {
+        let settings = self.client.worker.settings();
+        let client =
+            egress::Client { ip: self.client.ip, is_trusted: settings.trusts(self.client.ip) };
+        self.upload.rewind();
+        let (request, authority) = (&self.request, backend.url.authority.as_bytes());
+        let to_chunked = request.body == Framing::Chunked;
+        self.upload.start(to_chunked, |out, bytes| {
+            egress::request(out, bytes, request, client, authority);
+        });
+        self.upload_state = Upload::Flowing;
+        self.client.deadline.set(settings.timeouts.stall);
+    }
+
+    /// Moves the request on while waiting for the head of the final answer.
+    fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        upstream: &mut Upstream,
+        incoming: &mut Incoming,
+    ) -> Poll<Result<Response, Reason>> {
+        loop {
+            self.poll_interim(cx)?;
+            self.poll_upload(cx, &mut upstream.stream)?;
+            match self.poll_incoming(cx, upstream, incoming) {
+                Poll::Ready(Ok(Some(response))) => return Poll::Ready(Ok(response)),
+                Poll::Ready(Ok(None)) => {} // More may already be there, or go out to the client.
+                Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
+                Poll::Pending if self.client.deadline.poll_passed(cx) => {
+                    return Poll::Ready(Err(self.why_late()));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Says who is to blame for a deadline that passed before the answer.
+    fn why_late(&self) -> Reason {
+        let waits_for_client = self.upload_state == Upload::Flowing && self.upload.is_drained();
+        if waits_for_client { Reason::BodyTimeout } else { Reason::ResponseTimeout }
+    }
+
+    /// Writes interim answers to the client.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+        while !self.interim.is_empty() {
+            match Pin::new(&mut self.client.stream).poll_write(cx, &self.interim) {
+                Poll::Ready(Ok(written)) if written > 0 => drop(self.interim.drain(..written)),
+                Poll::Ready(_) => return Err(Reason::ClientGone),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the request towards the backend; once it is there, watches whether the client stays.
+    ///
+    /// # Errors
+    ///
+    /// Fails for the client's faults only: a backend that takes no more may still have answered.
+    pub fn poll_upload(
+        &mut self,
+        cx: &mut Context<'_>,
+        backend: &mut TcpStream,
+    ) -> Result<(), Reason> {
+        if self.upload_state == Upload::Flowing {
+            let moved = self.upload.moved;
+            let polled = self.upload.poll(cx, &mut self.client.stream, backend);
+            if self.upload.moved != moved {
+                self.client.deadline.set(self.client.worker.settings().timeouts.stall);
+                if !self.request.is_idempotent {
+                    self.upload.let_go();
+                }
+            }
+            match polled {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(())) => {
+                    self.upload_state = Upload::Done;
+                    self.client.deadline.set(self.client.worker.settings().timeouts.response);
+                }
+                Poll::Ready(Err(Stop::SinkFailed)) => self.upload_state = Upload::Broken,
+                Poll::Ready(Err(Stop::BadBody)) => return Err(Reason::BadBody),
+                Poll::Ready(Err(Stop::SourceEnded)) => return Err(Reason::BodyIncomplete),
+                Poll::Ready(Err(Stop::SourceFailed)) => return Err(Reason::ClientGone),
+            }
+        }
+        let half_close = self.client.worker.settings().half_close;
+        if self.upload_state == Upload::Done && !half_close {
+            let gone = self.upload.poll_gone(cx, &mut self.client.stream);
+            if gone.is_ready() {
+                return Err(Reason::ClientGone);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads towards a head; `None` asks to be called again.
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+        upstream: &mut Upstream,
+        incoming: &mut Incoming,
+    ) -> Poll<Result<Option<Response>, Reason>> {
+        if incoming.buffer.is_none() {
+            ready!(upstream.stream.poll_read_ready(cx)).map_err(|_| Reason::BackendReset)?;
+        }
+        let buffer = incoming.buffer.get_or_insert_with(Buffer::small);
+        if incoming.len == buffer.len()
+            && (incoming.len >= HEAD_BYTES_MAX || !buffer.grow(incoming.len))
+        {
+            return Poll::Ready(Err(Reason::BadResponse));
+        }
+        let mut into = ReadBuf::new(&mut buffer[incoming.len..]);
+        match ready!(Pin::new(&mut upstream.stream).poll_read(cx, &mut into)) {
+            Err(_) => Poll::Ready(Err(Reason::BackendReset)),
+            Ok(()) if into.filled().is_empty() => Poll::Ready(Err(Reason::BackendClosed)),
+            Ok(()) => {
+                incoming.len += into.filled().len();
+                incoming.has_answered = true;
+                self.parse(incoming).into()
+            }
+        }
+    }
+
+    /// Looks for heads in what was read; interim ones are passed on (RFC 9110 §15.2).
+    fn parse(&mut self, incoming: &mut Incoming) -> Result<Option<Response>, Reason> {
+        loop {
+            let buffer = incoming.buffer.as_mut().expect("it was read into");
+            let bytes = &buffer[..incoming.len];
+            let parsed =
+                head::parse_response(bytes, Vec::new()).map_err(|_| Reason::BadResponse)?;
+            let Some(head) = parsed else {
+                return Ok(None);
+            };
+            let len = head.len;
+            let response = response::admit(bytes, head, self.request.is_head)?;
+            if !response.is_interim() {
+                return self.check_switch(bytes, &response).map(|()| Some(response));
+            }
+            incoming.interims += 1;
+            if incoming.interims > INTERIM_MAX {
+                return Err(Reason::BadResponse);
+            }
+            self.pass_interim(bytes, &response);
+            buffer.copy_within(len..incoming.len, 0);
+            incoming.len -= len;
+        }
+    }
+
+    fn pass_interim(&mut self, bytes: &[u8], response: &Response) {
+        let speaks_it = self.request.head.version == Version::Http11;
+        // Asked for, and still waited for.
+        let is_awaited = self.request.expects_continue && self.upload.body_bytes == 0;
+        if speaks_it && (response.head.status != 100 || is_awaited) {
+            egress::interim(&mut self.interim, bytes, response);
+        }
+    }
+
+    /// Refuses a switch of protocols that the client did not offer.
+    fn check_switch(&self, bytes: &[u8], response: &Response) -> Result<(), Reason> {
+        if response.head.status != 101 {
+            return Ok(());
+        }
+        let offered = self.request.upgrade.map(|span| span.of(self.upload.bytes()));
+        match offered {
+            Some(offered) if response::takes_up(bytes, &response.head, offered) => Ok(()),
+            _ => Err(Reason::UnexpectedUpgrade),
+        }
+    }
+}

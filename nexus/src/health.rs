@@ -1,0 +1,96 @@
+//! What is believed of a backend: UP or DOWN. Pure: observations in, a flip or nothing out.
+
+use crate::reason::Reason;
+
+/// The health verdict on a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It gets requests.
+    Up,
+    /// It gets none until a probe succeeds.
+    Down(Reason),
+}
+
+/// Something that was seen of a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observation {
+    /// A probe that began after `failures` failures had been seen got through.
+    ProbeOk {
+        /// How many failures were known when the probe began.
+        failures: u32,
+    },
+    /// A probe did not get through.
+    ProbeFailed(Reason),
+    /// A request met a connection error.
+    RequestFailed(Reason),
+}
+
+/// What is known of a backend's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// What is believed now.
+    pub verdict: Verdict,
+    /// How many failures were seen in all.
+    pub failures: u32,
+}
+
+impl Default for Health {
+    /// Unknown means UP: a balancer that starts serves at once, and the first probe follows at once.
+    fn default() -> Self {
+        Self { verdict: Verdict::Up, failures: 0 }
+    }
+}
+
+impl Health {
+    /// Takes an observation into account; returns whether the verdict flipped.
+    ///
+    /// One failure is enough for DOWN, one success for UP, except a success that is older than the
+    /// newest failure.
+    pub fn observe(&mut self, observation: Observation) -> bool {
+        let before = self.verdict;
+        match observation {
+            Observation::ProbeOk { failures } if failures == self.failures => {
+                self.verdict = Verdict::Up;
+            }
+            Observation::ProbeOk { .. } => {}
+            Observation::ProbeFailed(reason) | Observation::RequestFailed(reason) => {
+                self.failures = self.failures.wrapping_add(1);
+                if before == Verdict::Up {
+                    self.verdict = Verdict::Down(reason);
+                }
+            }
+        }
+        before != self.verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAILED: Observation = Observation::RequestFailed(Reason::ConnectRefused);
+
+    #[test]
+    fn the_first_failure_means_down_and_flips_once() {
+        let mut health = Health::default();
+        assert!(health.observe(FAILED));
+        assert!(!health.observe(FAILED));
+        assert_eq!(health.verdict, Verdict::Down(Reason::ConnectRefused));
+    }
+
+    #[test]
+    fn a_probe_brings_it_back_up() {
+        let mut health = Health::default();
+        health.observe(FAILED);
+        assert!(health.observe(Observation::ProbeOk { failures: 1 }));
+        assert_eq!(health.verdict, Verdict::Up);
+    }
+
+    #[test]
+    fn a_probe_that_began_before_the_failure_proves_nothing() {
+        let mut health = Health::default();
+        health.observe(FAILED);
+        assert!(!health.observe(Observation::ProbeOk { failures: 0 }));
+        assert_ne!(health.verdict, Verdict::Up);
+    }
+}

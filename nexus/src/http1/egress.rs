@@ -1,0 +1,323 @@
+//! Heads as Nexus writes them. Framing is written from what the body *is*, never copied from what
+//! came in; one-hop fields end here; all the rest keeps its order and case.
+
+use std::io::Write;
+use std::net::IpAddr;
+
+use super::body::Framing;
+use super::gate::{Request, Target};
+use super::head::{Field, Name, Span, Version};
+use super::response::Response;
+use crate::reason::{Facts, Reason};
+
+/// What the request's way knows of the client.
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    /// Where it connects from.
+    pub ip: IpAddr,
+    /// Whether its `X-Forwarded-*` fields are believed.
+    pub is_trusted: bool,
+}
+
+fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn copy(out: &mut Vec<u8>, bytes: &[u8], field: &Field) {
+    line(out, field.label.of(bytes), field.value.of(bytes));
+}
+
+/// Writes a number in decimal.
+pub fn decimal(out: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
+/// Starts a chunk of `len` bytes.
+pub fn chunk_size(out: &mut Vec<u8>, len: usize) {
+    write!(out, "{len:x}\r\n").expect("writing to memory cannot fail");
+}
+
+fn length(out: &mut Vec<u8>, bytes: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    decimal(out, bytes);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the head of `request` for a backend whose own authority is `authority`.
+pub fn request(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    request: &Request,
+    client: Client,
+    authority: &[u8],
+) {
+    let head = &request.head;
+    out.extend_from_slice(head.method.of(bytes));
+    out.push(b' ');
+    target(out, bytes, request.target);
+    out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
+    let host = if request.host.is_empty() { authority } else { request.host.of(bytes) };
+    out.extend_from_slice(host);
+    out.extend_from_slice(b"\r\n");
+    for field in &head.fields {
+        match field.name {
+            Name::Other if field.one_hop => {}
+            Name::Other | Name::Date | Name::Own => copy(out, bytes, field),
+            Name::Trailer if request.body == Framing::Chunked => copy(out, bytes, field),
+            Name::Expect if request.expects_continue => copy(out, bytes, field),
+            Name::MaxForwards => match request.max_forwards {
+                None => copy(out, bytes, field),
+                Some(left) => line(out, b"Max-Forwards", left.to_string().as_bytes()),
+            },
+            Name::ForwardedProto | Name::ForwardedHost if client.is_trusted => {
+                copy(out, bytes, field);
+            }
+            _ => {}
+        }
+    }
+    match request.body {
+        Framing::Length(bytes) => length(out, bytes),
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Framing::None | Framing::UntilClose => {}
+    }
+    hop(out, bytes, request);
+    forwarded(out, bytes, request, client);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn target(out: &mut Vec<u8>, bytes: &[u8], target: Target) {
+    match target {
+        Target::Path(path) => out.extend_from_slice(path.of(bytes)),
+        Target::Root => out.push(b'/'),
+        Target::Asterisk => out.push(b'*'),
+        Target::Query(query) => {
+            out.push(b'/');
+            out.extend_from_slice(query.of(bytes));
+        }
+    }
+}
+
+/// Writes what concerns the connection to the backend alone.
+fn hop(out: &mut Vec<u8>, bytes: &[u8], request: &Request) {
+    match (request.upgrade, request.takes_trailers) {
+        (Some(_), true) => out.extend_from_slice(b"Connection: Upgrade, TE\r\n"),
+        (Some(_), false) => out.extend_from_slice(b"Connection: Upgrade\r\n"),
+        (None, true) => out.extend_from_slice(b"Connection: TE\r\n"),
+        (None, false) => {}
+    }
+    if let Some(protocols) = request.upgrade {
+        line(out, b"Upgrade", protocols.of(bytes));
+    }
+    if request.takes_trailers {
+        out.extend_from_slice(b"TE: trailers\r\n");
+    }
+}
+
+/// Writes where the request came from: appended to what a trusted client says, in place of what
+/// any other says.
+fn forwarded(out: &mut Vec<u8>, bytes: &[u8], request: &Request, client: Client) {
+    let has =
+        |name| client.is_trusted && request.head.fields.iter().any(|field| field.name == name);
+    out.extend_from_slice(b"X-Forwarded-For: ");
+    if client.is_trusted {
+        for field in request.head.fields.iter().filter(|field| field.name == Name::ForwardedFor) {
+            out.extend_from_slice(field.value.of(bytes));
+            out.extend_from_slice(b", ");
+        }
+    }
+    ip(out, client.ip);
+    if !has(Name::ForwardedProto) {
+        out.extend_from_slice(b"\r\nX-Forwarded-Proto: http");
+    }
+    if !has(Name::ForwardedHost) && !request.host.is_empty() {
+        out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
+        out.extend_from_slice(request.host.of(bytes));
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+fn ip(out: &mut Vec<u8>, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => {
+            for (at, octet) in ip.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                decimal(out, u64::from(octet));
+            }
+        }
+        IpAddr::V6(ip) => write!(out, "{ip}").expect("writing to memory cannot fail"),
+    }
+}
+
+/// What an answer's head depends on besides the answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    /// How the body is framed for the client.
+    pub framing: Framing,
+    /// Which version the client speaks.
+    pub version: Version,
+    /// Whether the connection to the client is used again.
+    pub keep_alive: bool,
+    /// Whether trailers are sent on.
+    pub trailers: bool,
+    /// The lines that name Nexus and the backend.
+    pub own: &'a [u8],
+    /// The date, for answers without one (RFC 9110 §6.6.1).
+    pub date: &'a [u8],
+}
+
+fn status_line(out: &mut Vec<u8>, bytes: &[u8], status: u16, phrase: Span) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    decimal(out, u64::from(status));
+    out.push(b' ');
+    out.extend_from_slice(phrase.of(bytes));
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes the head of a backend's final answer for the client.
+pub fn response(out: &mut Vec<u8>, bytes: &[u8], response: &Response, reply: Reply<'_>) {
+    let head = &response.head;
+    let upgrades = matches!(head.status, 101 | 426);
+    // Without a body its length is news about another answer: to a GET (HEAD), or earlier (304).
+    let keeps_length = reply.framing == Framing::None && head.status != 204 && head.status >= 200;
+    let mut has_date = false;
+    status_line(out, bytes, head.status, head.phrase);
+    for field in &head.fields {
+        match field.name {
+            Name::Other if field.one_hop => {}
+            Name::Connection | Name::OneHop | Name::TransferEncoding | Name::Te | Name::Own => {}
+            Name::Trailer if !reply.trailers => {}
+            Name::Upgrade if !upgrades => {}
+            Name::ContentLength if !keeps_length => {}
+            name => {
+                has_date |= name == Name::Date;
+                copy(out, bytes, field);
+            }
+        }
+    }
+    match reply.framing {
+        Framing::Length(bytes) => length(out, bytes),
+        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        Framing::None | Framing::UntilClose => {}
+    }
+    if !has_date {
+        line(out, b"Date", reply.date);
+    }
+    if upgrades {
+        out.extend_from_slice(b"Connection: Upgrade\r\n");
+    }
+    persistence(out, reply.version, reply.keep_alive || head.status == 101);
+    out.extend_from_slice(reply.own);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn persistence(out: &mut Vec<u8>, version: Version, keep_alive: bool) {
+    match (version, keep_alive) {
+        (_, false) => out.extend_from_slice(b"Connection: close\r\n"),
+        (Version::Http10, true) => out.extend_from_slice(b"Connection: keep-alive\r\n"),
+        (Version::Http11, true) => {}
+    }
+}
+
+/// Writes an interim answer, 100 or 103 say (RFC 9110 §15.2).
+pub fn interim(out: &mut Vec<u8>, bytes: &[u8], response: &Response) {
+    status_line(out, bytes, response.head.status, response.head.phrase);
+    for field in &response.head.fields {
+        if matches!(field.name, Name::Other) && !field.one_hop {
+            copy(out, bytes, field);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// An answer that Nexus makes itself.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnAnswer<'a> {
+    /// Why.
+    pub reason: Reason,
+    /// How many attempts came before it.
+    pub attempts: u32,
+    /// Whether the client prefers JSON.
+    pub json: bool,
+    /// Whether it asked with HEAD.
+    pub to_head: bool,
+    /// Which version the client speaks.
+    pub version: Version,
+    /// Whether the connection to the client is used again.
+    pub keep_alive: bool,
+    /// The date.
+    pub date: &'a [u8],
+}
+
+/// Writes an answer of Nexus's own: status, reason code, one sentence.
+pub fn own(out: &mut Vec<u8>, answer: OwnAnswer<'_>) {
+    let Facts { status, code, sentence, .. } = answer.reason.facts();
+    let phrase = phrase(status);
+    let body = if answer.json {
+        format!(
+            "{{\"status\":{status},\"error\":\"{code}\",\"message\":\"{sentence}\",\"attempts\":{}}}\n",
+            answer.attempts
+        )
+    } else {
+        format!("{status} {phrase}\n{sentence} ({code})\n")
+    };
+    let kind = if answer.json { "application/json" } else { "text/plain; charset=utf-8" };
+    write!(
+        out,
+        "HTTP/1.1 {status} {phrase}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nX-Nexus-Error: {code}\r\n",
+        body.len()
+    )
+    .expect("writing to memory cannot fail");
+    line(out, b"Date", answer.date);
+    if status == 503 {
+        out.extend_from_slice(b"Retry-After: 1\r\n");
+    }
+    persistence(out, answer.version, answer.keep_alive);
+    out.extend_from_slice(b"X-Forwarded-By: Nexus\r\n\r\n");
+    if !answer.to_head {
+        out.extend_from_slice(body.as_bytes());
+    }
+}
+
+/// Writes the answer to OPTIONS with `Max-Forwards: 0`.
+pub fn options(out: &mut Vec<u8>, version: Version, keep_alive: bool, date: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 204 No Content\r\n");
+    line(out, b"Date", date);
+    persistence(out, version, keep_alive);
+    out.extend_from_slice(b"X-Forwarded-By: Nexus\r\n\r\n");
+}
+
+fn phrase(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    }
+}
+
+#[cfg(test)]
+mod tests;

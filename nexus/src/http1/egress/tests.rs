@@ -1,0 +1,124 @@
+use super::*;
+use crate::http1::gate::{self, Admission};
+use crate::http1::{head, response};
+
+#[track_caller]
+fn check_request(from: &str, is_trusted: bool, expected: &str) {
+    let bytes = format!("{}\r\n\r\n", from.replace('|', "\r\n"));
+    let parsed = head::parse_request(bytes.as_bytes(), Vec::new()).unwrap().unwrap();
+    let Ok(Admission::Forward(admitted)) = gate::admit(bytes.as_bytes(), parsed) else {
+        panic!("refused: {from}");
+    };
+    let mut out = Vec::new();
+    let client = Client { ip: [10, 0, 0, 7].into(), is_trusted };
+    request(&mut out, bytes.as_bytes(), &admitted, client, b"backend:81");
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text.trim_end().replace("\r\n", "|"), expected);
+}
+
+#[track_caller]
+fn check_response(from: &str, reply: Reply<'_>, expected: &str) {
+    let bytes = format!("{}\r\n\r\n", from.replace('|', "\r\n"));
+    let parsed = head::parse_response(bytes.as_bytes(), Vec::new()).unwrap().unwrap();
+    let admitted = response::admit(bytes.as_bytes(), parsed, false).unwrap();
+    let mut out = Vec::new();
+    super::response(&mut out, bytes.as_bytes(), &admitted, reply);
+    let text = String::from_utf8(out).unwrap();
+    assert_eq!(text.trim_end().replace("\r\n", "|"), expected);
+}
+
+const REPLY: Reply<'_> = Reply {
+    framing: Framing::Length(2),
+    version: Version::Http11,
+    keep_alive: true,
+    trailers: false,
+    own: b"X-Backend-Server: b\r\n",
+    date: b"now",
+};
+
+#[test]
+fn one_hop_fields_end_here_and_the_rest_keeps_order_and_case() {
+    check_request(
+        "GET /%7e HTTP/1.1|x-A: 1|HOST: h|Connection: x-gone, close|Keep-Alive: 3|X-Gone: 1|TE: gzip, trailers|Proxy-Connection: x|Cookie: c",
+        false,
+        "GET /%7e HTTP/1.1|Host: h|x-A: 1|Cookie: c|Connection: TE|TE: trailers|X-Forwarded-For: 10.0.0.7|X-Forwarded-Proto: http|X-Forwarded-Host: h",
+    );
+}
+
+#[test]
+fn only_a_trusted_client_is_believed() {
+    let said = "GET / HTTP/1.1|Host: h|X-Forwarded-For: 1.1.1.1|X-Forwarded-Proto: https|X_Forwarded_For: 6.6.6.6|X-Forwarded-Host: e";
+    check_request(
+        said,
+        false,
+        "GET / HTTP/1.1|Host: h|X-Forwarded-For: 10.0.0.7|X-Forwarded-Proto: http|X-Forwarded-Host: h",
+    );
+    check_request(
+        said,
+        true,
+        "GET / HTTP/1.1|Host: h|X-Forwarded-Proto: https|X-Forwarded-Host: e|X-Forwarded-For: 1.1.1.1, 10.0.0.7",
+    );
+}
+
+#[test]
+fn an_old_client_without_host_gets_the_backends() {
+    check_request(
+        "POST / HTTP/1.0|Content-Length: 003",
+        false,
+        "POST / HTTP/1.1|Host: backend:81|Content-Length: 3|X-Forwarded-For: 10.0.0.7|X-Forwarded-Proto: http",
+    );
+}
+
+#[test]
+fn a_get_with_a_chunked_body_keeps_it() {
+    check_request(
+        "GET / HTTP/1.1|Host: h|Transfer-Encoding: ChunkeD|Trailer: x",
+        false,
+        "GET / HTTP/1.1|Host: h|Trailer: x|Transfer-Encoding: chunked|X-Forwarded-For: 10.0.0.7|X-Forwarded-Proto: http|X-Forwarded-Host: h",
+    );
+}
+
+#[test]
+fn an_answer_is_framed_by_what_its_body_is() {
+    check_response(
+        "HTTP/1.1 200 Fine|Content-Length: 2, 2|Connection: close|X-Backend-Server: liar|Set-Cookie: a|Set-Cookie: b",
+        REPLY,
+        "HTTP/1.1 200 Fine|Set-Cookie: a|Set-Cookie: b|Content-Length: 2|Date: now|X-Backend-Server: b",
+    );
+    check_response(
+        "HTTP/1.0 200 OK|Date: then",
+        Reply { framing: Framing::Chunked, ..REPLY },
+        "HTTP/1.1 200 OK|Date: then|Transfer-Encoding: chunked|X-Backend-Server: b",
+    );
+    check_response(
+        "HTTP/1.1 304 |Content-Length: 7|Date: then",
+        Reply { framing: Framing::None, keep_alive: false, ..REPLY },
+        "HTTP/1.1 304 |Content-Length: 7|Date: then|Connection: close|X-Backend-Server: b",
+    );
+    check_response(
+        "HTTP/1.1 204 No Content|Content-Length: 7|Date: then",
+        Reply { framing: Framing::None, version: Version::Http10, ..REPLY },
+        "HTTP/1.1 204 No Content|Date: then|Connection: keep-alive|X-Backend-Server: b",
+    );
+}
+
+#[test]
+fn an_own_answer_says_why() {
+    let mut out = Vec::new();
+    let answer = OwnAnswer {
+        reason: Reason::NoBackendAvailable,
+        attempts: 0,
+        json: true,
+        to_head: false,
+        version: Version::Http11,
+        keep_alive: true,
+        date: b"now",
+    };
+    own(&mut out, answer);
+    let text = String::from_utf8(out).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{head}");
+    assert!(head.contains("X-Nexus-Error: no_backend_available"), "{head}");
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["error"], "no_backend_available");
+}

@@ -1,0 +1,123 @@
+//! The life of one request, top to bottom. Start here.
+
+use std::time::Instant;
+
+use crate::buffer::Buffer;
+use crate::connection::{After, Client};
+use crate::flow::Flow;
+use crate::forward::{self, Answered, Exchange, Upload};
+use crate::health::Observation;
+use crate::http1::gate::Request;
+use crate::log::Record;
+use crate::picker::BackendId;
+use crate::reason::Reason;
+use crate::respond::{self, End};
+use crate::retry::{self, Again, Facts, Failure, Progress, WhyNot};
+
+/// Answers one request. It cannot fail: what goes wrong becomes an answer.
+///
+/// Returns what becomes of the connection, and what the client sent behind the request.
+pub async fn serve(
+    client: &mut Client,
+    request: Request,
+    upload: Flow,
+    began: Option<Instant>,
+) -> (After, Option<(Buffer, usize)>) {
+    let (upload_state, interim) = (Upload::Flowing, Vec::new());
+    let mut exchange = Exchange { client, request, upload, upload_state, interim };
+    let mut attempts = Attempts::default();
+    let answered = find_answer(&mut exchange, &mut attempts).await;
+    let backend = answered.as_ref().ok().map(|answered| answered.upstream.backend.clone());
+    let end = match answered {
+        Ok(answered) => respond::relay(&mut exchange, answered).await,
+        Err(reason) => respond::refuse(&mut exchange, reason, attempts.count).await,
+    };
+    if let Some(began) = began {
+        let name = backend.map(|backend| backend.url.to_string());
+        write_log(&exchange, &attempts, name.as_deref(), end, began);
+    }
+    (end.after, exchange.upload.into_rest())
+}
+
+/// What was tried so far.
+#[derive(Default)]
+struct Attempts {
+    count: u32,
+    tried: Vec<BackendId>,
+    failed: Vec<(String, Reason)>,
+    why_not: Option<WhyNot>,
+}
+
+/// Tries backends until one answers or the policy says that it is enough.
+async fn find_answer(
+    exchange: &mut Exchange<'_>,
+    attempts: &mut Attempts,
+) -> Result<Answered, Reason> {
+    let shared = exchange.client.worker.shared.clone();
+    let mut last = Reason::NoBackendAvailable;
+    while let Some(backend) = shared.pool.pick(&attempts.tried) {
+        attempts.count += 1;
+        let mut fresh = false;
+        loop {
+            let failure = match forward::attempt(exchange, backend, fresh).await {
+                Ok(answered) => return Ok(answered),
+                Err(failure) => failure,
+            };
+            observe(exchange, backend, failure);
+            attempts.failed.push((backend.url.to_string(), failure.reason));
+            let facts = Facts {
+                attempts: attempts.count,
+                is_idempotent: exchange.request.is_idempotent,
+                is_replayable: exchange.upload.is_replayable(),
+            };
+            last = failure.reason;
+            match retry::decide(shared.settings.retry, failure, facts) {
+                Again::Fresh => fresh = true,
+                Again::Elsewhere => break,
+                Again::No(why) => {
+                    attempts.why_not = Some(why);
+                    return Err(last);
+                }
+            }
+        }
+        attempts.tried.push(backend.id);
+    }
+    Err(last)
+}
+
+/// Makes a failure count: against the backend, unless it was only a connection grown stale.
+fn observe(exchange: &Exchange<'_>, backend: &crate::backend::Backend, failure: Failure) {
+    if !failure.reason.is_connection_error() {
+        return;
+    }
+    exchange.client.worker.idle.borrow_mut().close(backend);
+    if !failure.reused || failure.progress == Progress::Answered {
+        backend.observe(Observation::RequestFailed(failure.reason));
+    }
+}
+
+fn write_log(
+    exchange: &Exchange<'_>,
+    attempts: &Attempts,
+    backend: Option<&str>,
+    end: End,
+    began: Instant,
+) {
+    let bytes = exchange.upload.bytes();
+    let head = &exchange.request.head;
+    let target = head.target.of(bytes);
+    exchange.client.worker.write_log(&Record {
+        client: exchange.client.ip,
+        method: head.method.of(bytes),
+        path: target.split(|byte| *byte == b'?').next().unwrap_or_default(),
+        status: end.status,
+        backend,
+        failed: &attempts.failed,
+        attempts: attempts.count,
+        duration: began.elapsed(),
+        bytes_in: exchange.upload.body_bytes,
+        bytes_out: end.bytes_out,
+        reason: end.reason,
+        why_not: attempts.why_not,
+    });
+}

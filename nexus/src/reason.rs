@@ -1,0 +1,162 @@
+//! Why an answer is not the backend's: one closed list, mapped once to status, fault and words.
+//!
+//! Every answer that Nexus makes itself carries its code in `X-Nexus-Error`; the request log and
+//! the attempts speak the same codes. On the request's way an error holds no `String`.
+
+/// Whose doing it was. Only a backend's fault may count against a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The client broke a rule, was too slow or left.
+    Client,
+    /// A backend failed.
+    Backend,
+    /// Nexus has nobody to ask, or is going away.
+    Nexus,
+}
+
+/// Everything that can stand between a request and its backend's answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The head is not HTTP/1.
+    MalformedRequest,
+    /// `Host` is missing, doubled, malformed or at odds with the target.
+    BadHost,
+    /// The request target has none of the four legal forms.
+    BadTarget,
+    /// `Content-Length` or `Transfer-Encoding` leave the body's end open to doubt.
+    BadFraming,
+    /// The body's chunks are malformed.
+    BadBody,
+    /// The client stopped sending in the middle of its body.
+    BodyIncomplete,
+    /// The head took too long.
+    HeadTimeout,
+    /// The body stopped coming.
+    BodyTimeout,
+    /// An HTTP/1.0 request whose method has a body does not say how long it is.
+    LengthRequired,
+    /// The declared body is beyond any limit.
+    BodyTooLarge,
+    /// The request target is too long.
+    TargetTooLong,
+    /// `Expect` asks for something other than `100-continue`.
+    UnknownExpectation,
+    /// The head has too many bytes or fields.
+    HeadTooLarge,
+    /// CONNECT: Nexus is no forward proxy.
+    ConnectNotSupported,
+    /// A transfer coding other than `chunked`.
+    UnknownCoding,
+    /// A major version other than 1.
+    VersionNotSupported,
+    /// TRACE with `Max-Forwards: 0`, which ends here.
+    TraceNotSupported,
+    /// The client left before it had its answer.
+    ClientGone,
+    /// The client did not take its answer.
+    ClientStalled,
+    /// No backend is available.
+    NoBackendAvailable,
+    /// Nothing listens at the backend's address.
+    ConnectRefused,
+    /// The backend did not accept a connection in time.
+    ConnectTimeout,
+    /// Nexus has no file descriptor or local port left to connect with.
+    NoSocket,
+    /// The backend cannot be reached, for another reason.
+    ConnectFailed,
+    /// The backend's name has no address.
+    ResolveFailed,
+    /// The backend closed the connection before an answer.
+    BackendClosed,
+    /// The backend reset the connection before an answer.
+    BackendReset,
+    /// The backend's answer is malformed or ambiguous.
+    BadResponse,
+    /// The backend switched protocols unasked.
+    UnexpectedUpgrade,
+    /// No answer came in time.
+    ResponseTimeout,
+    /// The backend broke off in the middle of its answer.
+    ResponseTruncated,
+    /// The backend stopped sending in the middle of its answer.
+    ResponseStalled,
+    /// Nothing moved in a tunnel.
+    TunnelIdle,
+}
+
+/// What a [`Reason`] means to the three audiences.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts {
+    /// The status that the client gets, or that the log shows where no answer was possible.
+    pub status: u16,
+    /// Whose fault it is.
+    pub fault: Fault,
+    /// The stable code.
+    pub code: &'static str,
+    /// One sentence for people.
+    pub sentence: &'static str,
+}
+
+impl Reason {
+    /// Says what this reason means.
+    pub fn facts(self) -> Facts {
+        use Fault::{Backend, Client, Nexus};
+        #[rustfmt::skip] // A table reads best with a row a line.
+        let (status, fault, code, sentence) = match self {
+            Self::MalformedRequest => (400, Client, "malformed_request", "the request is not valid HTTP/1"),
+            Self::BadHost => (400, Client, "bad_host", "the request needs exactly one valid Host that agrees with its target"),
+            Self::BadTarget => (400, Client, "bad_target", "the request target has no legal form"),
+            Self::BadFraming => (400, Client, "bad_framing", "the request leaves in doubt where its body ends"),
+            Self::BadBody => (400, Client, "bad_body", "the chunks of the request body are malformed"),
+            Self::BodyIncomplete => (400, Client, "body_incomplete", "the request body ended early"),
+            Self::HeadTimeout => (408, Client, "head_timeout", "the request head took too long"),
+            Self::BodyTimeout => (408, Client, "body_timeout", "the request body stopped coming"),
+            Self::LengthRequired => (411, Client, "length_required", "an HTTP/1.0 request with this method must declare its length"),
+            Self::BodyTooLarge => (413, Client, "body_too_large", "the declared request body is too large"),
+            Self::TargetTooLong => (414, Client, "target_too_long", "the request target is too long"),
+            Self::UnknownExpectation => (417, Client, "unknown_expectation", "the only expectation served is 100-continue"),
+            Self::HeadTooLarge => (431, Client, "head_too_large", "the request head has too many bytes or fields"),
+            Self::ClientGone => (499, Client, "client_gone", "the client left before its answer"),
+            Self::ClientStalled => (499, Client, "client_stalled", "the client stopped taking its answer"),
+            Self::ConnectNotSupported => (501, Client, "connect_not_supported", "CONNECT is for forward proxies"),
+            Self::UnknownCoding => (501, Client, "unknown_coding", "the only transfer coding served is chunked"),
+            Self::TraceNotSupported => (501, Client, "trace_not_supported", "TRACE is not answered here"),
+            Self::VersionNotSupported => (505, Client, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here"),
+            Self::NoBackendAvailable => (503, Nexus, "no_backend_available", "no backend is available right now"),
+            Self::ConnectRefused => (502, Backend, "connect_refused", "nothing listens at the backend's address"),
+            Self::ConnectTimeout => (504, Backend, "connect_timeout", "the backend did not accept a connection in time"),
+            Self::NoSocket => (503, Nexus, "no_socket", "no file descriptor or local port is left to reach a backend with"),
+            Self::ConnectFailed => (502, Backend, "connect_failed", "the backend cannot be reached"),
+            Self::ResolveFailed => (502, Backend, "resolve_failed", "the backend's name has no address"),
+            Self::BackendClosed => (502, Backend, "backend_closed", "the backend closed the connection without an answer"),
+            Self::BackendReset => (502, Backend, "backend_reset", "the backend reset the connection without an answer"),
+            Self::BadResponse => (502, Backend, "bad_response", "the backend's answer is not valid HTTP/1"),
+            Self::UnexpectedUpgrade => (502, Backend, "unexpected_upgrade", "the backend switched protocols unasked"),
+            Self::ResponseTimeout => (504, Backend, "response_timeout", "the backend did not answer in time"),
+            Self::ResponseTruncated => (502, Backend, "response_truncated", "the backend broke off its answer"),
+            Self::ResponseStalled => (504, Backend, "response_stalled", "the backend stopped in the middle of its answer"),
+            Self::TunnelIdle => (504, Client, "tunnel_idle", "nothing moved in the tunnel"),
+        };
+        Facts { status, fault, code, sentence }
+    }
+
+    /// Returns the stable code.
+    pub fn code(self) -> &'static str {
+        self.facts().code
+    }
+
+    /// Says whether the connection to the backend itself failed, which alone marks it DOWN.
+    pub fn is_connection_error(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectRefused
+                | Self::ConnectTimeout
+                | Self::ConnectFailed
+                | Self::ResolveFailed
+                | Self::BackendClosed
+                | Self::BackendReset
+                | Self::ResponseTruncated
+        )
+    }
+}

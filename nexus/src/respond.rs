@@ -1,0 +1,271 @@
+//! The answer's way back: a backend's, cleaned and framed anew, or one of Nexus's own.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use crate::buffer::Buffer;
+use crate::connection::{After, Client};
+use crate::flow::{Flow, Stop};
+use crate::forward::{Answered, Exchange, Upload, Upstream};
+use crate::health::Observation;
+use crate::http1::body::Framing;
+use crate::http1::egress::{self, OwnAnswer, Reply};
+use crate::http1::gate::Request;
+use crate::http1::head::{Version, members};
+use crate::http1::response::Response;
+use crate::log::Record;
+use crate::reason::{Fault, Reason};
+use crate::tunnel;
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// What the client got.
+    pub status: u16,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// Why it is not a backend's whole answer.
+    pub reason: Option<Reason>,
+    /// What becomes of the client's connection.
+    pub after: After,
+}
+
+impl End {
+    fn broken(status: u16, reason: Reason, after: After) -> Self {
+        Self { status, bytes_out: 0, reason: Some(reason), after }
+    }
+}
+
+/// Sends a backend's answer to the client, while the rest of the request may still flow.
+pub async fn relay(exchange: &mut Exchange<'_>, answered: Answered) -> End {
+    let Answered { mut upstream, response, buffer, len } = answered;
+    let status = response.head.status;
+    let framing = framing_for(exchange.request.head.version, response.body);
+    let keep_alive = may_keep_alive(exchange, framing);
+    let Ok(mut download) = download(&response, buffer, len) else {
+        return End::broken(status, Reason::BadResponse, After::Reset);
+    };
+    start(exchange, &upstream, &response, &mut download, (framing, keep_alive));
+    if status == 101 {
+        return Box::pin(tunnel::run(exchange, upstream, download)).await;
+    }
+    let flowed = poll_fn(|cx| poll_both(cx, exchange, &mut upstream, &mut download)).await;
+    let bytes_out = download.body_bytes;
+    match flowed {
+        Ok(()) => {
+            let clean = exchange.upload_state == Upload::Done && !download.has_rest();
+            keep_or_close(exchange, upstream, response.keep_alive && clean);
+            End { status, bytes_out, reason: None, after: after(exchange, keep_alive) }
+        }
+        Err(reason) => {
+            blame(&upstream, reason);
+            let is_delimited = framing != Framing::UntilClose;
+            let after = if is_delimited { After::Close } else { After::Reset };
+            End { bytes_out, ..End::broken(status, reason, after) }
+        }
+    }
+}
+
+/// Makes the flow of an answer whose head lies at the start of `buffer`.
+fn download(response: &Response, buffer: Buffer, len: usize) -> Result<Flow, Stop> {
+    let framing = if response.head.status == 101 { Framing::UntilClose } else { response.body };
+    Flow::new(buffer, response.head.len, len, framing, false)
+}
+
+/// Puts the head for the client in front of an answer.
+fn start(
+    exchange: &mut Exchange<'_>,
+    upstream: &Upstream,
+    response: &Response,
+    download: &mut Flow,
+    (framing, keep_alive): (Framing, bool),
+) {
+    let trailers = framing == Framing::Chunked && exchange.request.takes_trailers;
+    if !trailers {
+        download.drop_trailers();
+    }
+    let interim = &mut exchange.interim;
+    exchange.client.worker.with_date(|date| {
+        let (version, own) = (exchange.request.head.version, &upstream.backend.own_fields);
+        let reply = Reply { framing, version, keep_alive, trailers, own, date };
+        download.start(framing == Framing::Chunked, |out, bytes| {
+            out.append(interim);
+            egress::response(out, bytes, response, reply);
+        });
+    });
+    exchange.client.deadline.set(exchange.client.worker.settings().timeouts.stall);
+}
+
+/// Says how a body is framed for a client: by what it is.
+fn framing_for(version: Version, body: Framing) -> Framing {
+    match (version, body) {
+        (Version::Http11, Framing::UntilClose) => Framing::Chunked,
+        (Version::Http10, Framing::Chunked) => Framing::UntilClose,
+        (_, as_it_is) => as_it_is,
+    }
+}
+
+fn may_keep_alive(exchange: &Exchange<'_>, framing: Framing) -> bool {
+    exchange.request.keep_alive
+        && exchange.upload_state == Upload::Done
+        && framing != Framing::UntilClose
+        && !exchange.client.worker.is_draining()
+}
+
+/// Says what follows an answer that was written whole.
+fn after(exchange: &Exchange<'_>, keep_alive: bool) -> After {
+    if keep_alive {
+        After::KeepAlive
+    } else if exchange.upload.is_read() && !exchange.upload.has_rest() {
+        After::Close
+    } else {
+        After::Linger
+    }
+}
+
+fn keep_or_close(exchange: &Exchange<'_>, upstream: Upstream, is_reusable: bool) {
+    let worker = &exchange.client.worker;
+    if is_reusable && !worker.is_draining() {
+        let now = worker.deadlines.now();
+        worker.idle.borrow_mut().put(&upstream.backend, upstream.stream, now);
+    }
+}
+
+/// Counts a connection error against the backend it came from.
+pub fn blame(upstream: &Upstream, reason: Reason) {
+    if reason.is_connection_error() {
+        upstream.backend.observe(Observation::RequestFailed(reason));
+    }
+}
+
+/// Moves both directions on until the answer has passed.
+fn poll_both(
+    cx: &mut Context<'_>,
+    exchange: &mut Exchange<'_>,
+    upstream: &mut Upstream,
+    download: &mut Flow,
+) -> Poll<Result<(), Reason>> {
+    let moved = download.moved;
+    let polled = download.poll(cx, &mut upstream.stream, &mut exchange.client.stream);
+    match polled {
+        Poll::Ready(Ok(())) => return Poll::Ready(Ok(())),
+        Poll::Ready(Err(stop)) => return Poll::Ready(Err(why_stopped(stop))),
+        Poll::Pending => {}
+    }
+    let deadline = exchange.client.worker.settings().timeouts.stall;
+    exchange.poll_upload(cx, &mut upstream.stream)?;
+    if download.moved != moved {
+        exchange.client.deadline.set(deadline);
+    }
+    if exchange.client.deadline.poll_passed(cx) {
+        let waits_for_backend = download.is_drained();
+        let late = if waits_for_backend { Reason::ResponseStalled } else { Reason::ClientStalled };
+        return Poll::Ready(Err(late));
+    }
+    Poll::Pending
+}
+
+fn why_stopped(stop: Stop) -> Reason {
+    match stop {
+        Stop::SourceEnded | Stop::SourceFailed => Reason::ResponseTruncated,
+        Stop::BadBody => Reason::BadResponse,
+        Stop::SinkFailed => Reason::ClientGone,
+    }
+}
+
+/// Answers with a reason instead of a backend's answer.
+pub async fn refuse(exchange: &mut Exchange<'_>, reason: Reason, attempts: u32) -> End {
+    let facts = reason.facts();
+    let mut end = End::broken(facts.status, reason, After::Close);
+    if matches!(reason, Reason::ClientGone | Reason::ClientStalled) {
+        return end;
+    }
+    let request = &exchange.request;
+    let keep_alive = request.keep_alive
+        && facts.fault != Fault::Client
+        && exchange.upload.is_read()
+        && !exchange.client.worker.is_draining();
+    let mut out = std::mem::take(&mut exchange.interim);
+    let json = wants_json(request, exchange.upload.bytes());
+    let (to_head, version) = (request.is_head, request.head.version);
+    exchange.client.worker.with_date(|date| {
+        let answer = OwnAnswer { reason, attempts, json, to_head, version, keep_alive, date };
+        egress::own(&mut out, answer);
+    });
+    end.after = match exchange.client.write_all(&out).await {
+        Ok(()) if keep_alive => After::KeepAlive,
+        Ok(()) => After::Linger,
+        Err(_) => After::Close,
+    };
+    end
+}
+
+/// Says whether the client prefers JSON to text for people.
+fn wants_json(request: &Request, bytes: &[u8]) -> bool {
+    let is_accept = |label: &[u8]| label.eq_ignore_ascii_case(b"accept");
+    let fields = request.head.fields.iter().filter(|field| is_accept(field.label.of(bytes)));
+    let first = fields.flat_map(|field| members(field.value.of(bytes))).next();
+    let kind = first.and_then(|member| member.split(|byte| *byte == b';').next());
+    kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+}
+
+/// Answers bytes that are no request that could be forwarded; the connection cannot go on.
+pub async fn refuse_unread(client: &mut Client, bytes: &[u8], reason: Reason) -> After {
+    let mut out = Vec::new();
+    client.worker.with_date(|date| {
+        let version = Version::Http11;
+        let answer = OwnAnswer {
+            reason,
+            attempts: 0,
+            json: false,
+            to_head: false,
+            version,
+            keep_alive: false,
+            date,
+        };
+        egress::own(&mut out, answer);
+    });
+    let (method, path) = first_words(bytes);
+    client.worker.write_log(&Record {
+        client: client.ip,
+        method,
+        path,
+        status: reason.facts().status,
+        backend: None,
+        failed: &[],
+        attempts: 0,
+        duration: std::time::Duration::ZERO,
+        bytes_in: 0,
+        bytes_out: 0,
+        reason: Some(reason),
+        why_not: None,
+    });
+    if client.write_all(&out).await.is_ok() { After::Linger } else { After::Close }
+}
+
+/// Guesses method and path of a request that could not be parsed, for the log: printable or nothing.
+fn first_words(bytes: &[u8]) -> (&[u8], &[u8]) {
+    /// Enough to recognise it by.
+    const LOGGED_MAX: usize = 256;
+    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    let mut words = line.split(|byte| *byte == b' ').map(|word| {
+        let word = word.split(|byte| *byte == b'?').next().unwrap_or_default();
+        let is_text = !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
+        if is_text { &word[..word.len().min(LOGGED_MAX)] } else { b"-" }
+    });
+    (words.next().unwrap_or(b"-"), words.next().unwrap_or(b"-"))
+}
+
+/// Answers OPTIONS that must not go any further.
+pub async fn options(client: &mut Client, request: &Request, upload: &Flow) -> After {
+    let keep_alive = request.keep_alive && upload.is_read() && !client.worker.is_draining();
+    let mut out = Vec::new();
+    client
+        .worker
+        .with_date(|date| egress::options(&mut out, request.head.version, keep_alive, date));
+    match client.write_all(&out).await {
+        Ok(()) if keep_alive => After::KeepAlive,
+        Ok(()) => After::Linger,
+        Err(_) => After::Close,
+    }
+}

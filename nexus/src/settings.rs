@@ -1,0 +1,93 @@
+//! What one Nexus runs with: checked values, no `Option` that means "the default".
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::backend::BackendUrl;
+use crate::log::LogFormat;
+use crate::retry::Policy;
+
+/// All timeouts of the request's way; each is finite.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a backend accepts a connection.
+    pub connect: Duration,
+    /// From the end of a request to the head of its answer.
+    pub response: Duration,
+    /// From the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// Between two requests of a client.
+    pub idle: Duration,
+    /// Without a byte moving, in the middle of a body, either way.
+    pub stall: Duration,
+    /// Without a byte moving, in a tunnel.
+    pub tunnel: Duration,
+    /// Until an idle connection to a backend is closed.
+    pub idle_backend: Duration,
+    /// For what is under way when Nexus is told to stop.
+    pub shutdown: Duration,
+}
+
+/// How backends are probed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probing {
+    /// From one probe to the next.
+    pub interval: Duration,
+    /// Until a probe counts as failed.
+    pub timeout: Duration,
+}
+
+/// Everything that one Nexus runs with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where clients connect to.
+    pub listeners: Vec<SocketAddr>,
+    /// Where requests go.
+    pub backends: Vec<BackendUrl>,
+    /// Threads that carry requests.
+    pub workers: usize,
+    /// All timeouts.
+    pub timeouts: Timeouts,
+    /// What may be tried again.
+    pub retry: Policy,
+    /// How backends are probed.
+    pub probing: Probing,
+    /// Clients whose `X-Forwarded-*` fields are believed.
+    pub trusted: Vec<IpNet>,
+    /// Whether a client that has closed its sending side still gets its answer.
+    pub half_close: bool,
+    /// Client connections open at once, over all workers.
+    pub connections_max: usize,
+    /// The request log; `None` is off.
+    pub access_log: Option<LogFormat>,
+}
+
+impl Settings {
+    /// Says whether a client's `X-Forwarded-*` fields are believed.
+    pub fn trusts(&self, ip: IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.contains(&ip))
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            response: Duration::from_secs(30),
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            stall: Duration::from_secs(60),
+            tunnel: Duration::from_secs(3600),
+            idle_backend: Duration::from_secs(55),
+            shutdown: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for Probing {
+    fn default() -> Self {
+        Self { interval: Duration::from_secs(10), timeout: Duration::from_secs(2) }
+    }
+}
