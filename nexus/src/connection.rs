@@ -19,7 +19,7 @@ use crate::buffer::Buffer;
 use crate::deadline::Deadline;
 use crate::flow::Flow;
 use crate::http1::gate::{self, Admission};
-use crate::http1::head::{self, BadHead, Field, HEAD_BYTES_MAX, RequestHead};
+use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead};
 use crate::proxy;
 use crate::reason::Reason;
 use crate::respond;
@@ -94,7 +94,7 @@ impl Client {
 
     /// Serves requests while there are bytes of them; returns whether the connection goes on.
     async fn busy(&mut self) -> bool {
-        let mut input = Input { buffer: Buffer::small(), len: 0, fields: Vec::new() };
+        let mut input = Input { buffer: Buffer::small(), len: 0 };
         loop {
             let (after, rest) = match self.read_head(&mut input).await {
                 Ok(None) => return false,
@@ -139,7 +139,7 @@ impl Client {
                         (respond::options(self, &request, &upload).await, upload.into_rest())
                     }
                 };
-                let rest = rest.map(|(buffer, len)| Input { buffer, len, fields: Vec::new() });
+                let rest = rest.map(|(buffer, len)| Input { buffer, len });
                 (after, rest)
             }
         }
@@ -230,13 +230,11 @@ impl Client {
 struct Input {
     buffer: Buffer,
     len: usize,
-    fields: Vec<Field>,
 }
 
 impl Input {
     fn parse(&mut self) -> Result<Option<RequestHead>, Reason> {
-        let fields = std::mem::take(&mut self.fields);
-        head::parse_request(&self.buffer[..self.len], fields).map_err(|bad| match bad {
+        head::parse_request(&self.buffer[..self.len]).map_err(|bad| match bad {
             BadHead::Malformed => Reason::MalformedRequest,
             BadHead::Version if self.buffer.starts_with(b"PRI ") => Reason::MalformedRequest,
             BadHead::Version => Reason::VersionNotSupported,

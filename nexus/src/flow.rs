@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use crate::buffer::Buffer;
 use crate::http1::body::{Body, Framing};
 use crate::http1::egress;
+use crate::recycle::Recycled;
 
 /// Bytes of a request body that are kept so that it can be sent again. Larger uploads are rare,
 /// and memory is not theirs to take.
@@ -53,10 +54,10 @@ pub struct Flow {
     data: Range<usize>,
     rest: Range<usize>,
     /// What goes out before the data: a head, the size of a chunk.
-    prefix: Vec<u8>,
+    prefix: Recycled<u8>,
     prefix_at: usize,
     /// What goes out after it.
-    suffix: Vec<u8>,
+    suffix: Recycled<u8>,
     suffix_at: usize,
     body: Body,
     trailers: Vec<u8>,
@@ -101,9 +102,9 @@ impl Flow {
             floor: if kept { at } else { 0 },
             data: at..at + piece.data,
             rest: at + piece.consumed..end,
-            prefix: Vec::new(),
+            prefix: Recycled::default(),
             prefix_at: 0,
-            suffix: Vec::new(),
+            suffix: Recycled::default(),
             suffix_at: 0,
             body,
             trailers,

@@ -289,8 +289,7 @@ impl Exchange<'_> {
         loop {
             let buffer = incoming.buffer.as_mut().expect("it was read into");
             let bytes = &buffer[..incoming.len];
-            let parsed =
-                head::parse_response(bytes, Vec::new()).map_err(|_| Reason::BadResponse)?;
+            let parsed = head::parse_response(bytes).map_err(|_| Reason::BadResponse)?;
             let Some(head) = parsed else {
                 return Ok(None);
             };

@@ -33,6 +33,7 @@ pub mod retry;
 // What a worker lends.
 pub mod buffer;
 pub mod deadline;
+pub mod recycle;
 pub mod worker;
 
 // Beside the way, and above it.

@@ -72,7 +72,7 @@ pub fn request(
     let host = if request.host.is_empty() { authority } else { request.host.of(bytes) };
     out.extend_from_slice(host);
     out.extend_from_slice(b"\r\n");
-    for field in &head.fields {
+    for field in head.fields.iter() {
         match field.name {
             Name::Other if field.one_hop => {}
             Name::Other | Name::Date | Name::Own => copy(out, bytes, field),
@@ -196,7 +196,7 @@ pub fn response(out: &mut Vec<u8>, bytes: &[u8], response: &Response, reply: Rep
     let keeps_length = reply.framing == Framing::None && head.status != 204 && head.status >= 200;
     let mut has_date = false;
     status_line(out, bytes, head.status, head.phrase);
-    for field in &head.fields {
+    for field in head.fields.iter() {
         match field.name {
             Name::Other if field.one_hop => {}
             Name::Connection | Name::OneHop | Name::TransferEncoding | Name::Te | Name::Own => {}
@@ -236,7 +236,7 @@ fn persistence(out: &mut Vec<u8>, version: Version, keep_alive: bool) {
 /// Writes an interim answer, 100 or 103 say (RFC 9110 §15.2).
 pub fn interim(out: &mut Vec<u8>, bytes: &[u8], response: &Response) {
     status_line(out, bytes, response.head.status, response.head.phrase);
-    for field in &response.head.fields {
+    for field in response.head.fields.iter() {
         if matches!(field.name, Name::Other) && !field.one_hop {
             copy(out, bytes, field);
         }

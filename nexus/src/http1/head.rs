@@ -5,6 +5,8 @@
 
 use std::mem::MaybeUninit;
 
+use crate::recycle::Recycled;
+
 /// Fields in a request head; browsers send about 20. More is a mistake or an attack.
 pub const REQUEST_FIELDS_MAX: usize = 100;
 
@@ -178,7 +180,7 @@ pub struct RequestHead {
     /// The minor version.
     pub version: Version,
     /// The fields in order.
-    pub fields: Vec<Field>,
+    pub fields: Recycled<Field>,
     /// How many bytes the head takes, leading empty lines included.
     pub len: usize,
 }
@@ -193,7 +195,7 @@ pub struct ResponseHead {
     /// The minor version.
     pub version: Version,
     /// The fields in order.
-    pub fields: Vec<Field>,
+    pub fields: Recycled<Field>,
     /// How many bytes the head takes.
     pub len: usize,
 }
@@ -213,25 +215,24 @@ fn version(minor: Option<u8>) -> Version {
     if minor == Some(0) { Version::Http10 } else { Version::Http11 }
 }
 
-fn index(fields: &mut Vec<Field>, bytes: &[u8], parsed: &[httparse::Header<'_>]) {
-    fields.clear();
+fn index(bytes: &[u8], parsed: &[httparse::Header<'_>]) -> Recycled<Field> {
+    let mut fields = Recycled::default();
     fields.extend(parsed.iter().map(|field| Field {
         name: Name::recognise(field.name.as_bytes()),
         one_hop: false,
         label: Span::find(bytes, field.name.as_bytes()),
         value: Span::find(bytes, field.value),
     }));
+    fields
 }
 
 /// Parses a request head from the start of `bytes`; `None` asks for more of them.
-///
-/// `fields` is emptied and becomes the head's index, so that its memory is used again.
 ///
 /// # Errors
 ///
 /// Says what is wrong with bytes that can never become a head. RFC 9112 §2–5; a bare LF ends a
 /// line as §2.2 allows.
-pub fn parse_request(bytes: &[u8], mut fields: Vec<Field>) -> Result<Option<RequestHead>, BadHead> {
+pub fn parse_request(bytes: &[u8]) -> Result<Option<RequestHead>, BadHead> {
     let mut slots = [const { MaybeUninit::uninit() }; REQUEST_FIELDS_MAX];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(bytes, &mut slots) {
@@ -240,13 +241,12 @@ pub fn parse_request(bytes: &[u8], mut fields: Vec<Field>) -> Result<Option<Requ
         Err(httparse::Error::Version) if is_other_major(bytes) => Err(BadHead::Version),
         Err(_) => Err(BadHead::Malformed),
         Ok(httparse::Status::Complete(len)) => {
-            index(&mut fields, bytes, request.headers);
             let span = |part: Option<&str>| Span::find(bytes, part.unwrap_or_default().as_bytes());
             Ok(Some(RequestHead {
                 method: span(request.method),
                 target: span(request.path),
                 version: version(request.version),
-                fields,
+                fields: index(bytes, request.headers),
                 len,
             }))
         }
@@ -267,10 +267,7 @@ fn is_other_major(bytes: &[u8]) -> bool {
 ///
 /// Says what is wrong with bytes that can never become a head: the grammar of RFC 9112 §4–5, or a
 /// status outside 100–599.
-pub fn parse_response(
-    bytes: &[u8],
-    mut fields: Vec<Field>,
-) -> Result<Option<ResponseHead>, BadHead> {
+pub fn parse_response(bytes: &[u8]) -> Result<Option<ResponseHead>, BadHead> {
     let mut slots = [const { MaybeUninit::uninit() }; RESPONSE_FIELDS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
@@ -287,7 +284,6 @@ pub fn parse_response(
             if !(100..600).contains(&status) {
                 return Err(BadHead::Malformed);
             }
-            index(&mut fields, bytes, response.headers);
             let phrase = response.reason.unwrap_or_default();
             let phrase = if phrase.is_empty() {
                 Span::default()
@@ -298,7 +294,7 @@ pub fn parse_response(
                 status,
                 phrase,
                 version: version(response.version),
-                fields,
+                fields: index(bytes, response.headers),
                 len,
             }))
         }
@@ -317,7 +313,7 @@ mod tests {
     #[test]
     fn order_and_case_stay_as_they_came() {
         let bytes = b"GET /p HTTP/1.1\r\nhOsT: a\r\nX-B:  1 \r\nx-a: 2\r\n\r\nrest";
-        let head = parse_request(bytes, Vec::new()).unwrap().unwrap();
+        let head = parse_request(bytes).unwrap().unwrap();
         let lines: Vec<_> =
             head.fields.iter().map(|f| (f.label.of(bytes), f.value.of(bytes))).collect();
         assert_eq!(lines, [(&b"hOsT"[..], &b"a"[..]), (b"X-B", b"1"), (b"x-a", b"2")]);
@@ -334,8 +330,7 @@ mod tests {
 
     #[test]
     fn only_a_well_formed_other_major_is_a_version_error() {
-        let verdict =
-            |line: &str| parse_request(line.as_bytes(), Vec::new()).map(|_| ()).unwrap_err();
+        let verdict = |line: &str| parse_request(line.as_bytes()).map(|_| ()).unwrap_err();
         assert_eq!(verdict("GET / HTTP/2.0\r\n\r\n"), BadHead::Version);
         assert_eq!(verdict("GET / HTTP/1.2\r\n\r\n"), BadHead::Malformed);
         assert_eq!(verdict("GET / http/1.1\r\n\r\n"), BadHead::Malformed);
@@ -344,10 +339,7 @@ mod tests {
     #[test]
     fn too_many_fields_are_refused_as_such() {
         let head = |n: usize| format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(n));
-        assert!(parse_request(head(100).as_bytes(), Vec::new()).is_ok());
-        assert_eq!(
-            parse_request(head(101).as_bytes(), Vec::new()).unwrap_err(),
-            BadHead::TooManyFields
-        );
+        assert!(parse_request(head(100).as_bytes()).is_ok());
+        assert_eq!(parse_request(head(101).as_bytes()).unwrap_err(), BadHead::TooManyFields);
     }
 }

@@ -102,7 +102,7 @@ mod tests {
     #[track_caller]
     fn check(lines: &str, expected: Result<(Framing, bool), Reason>) {
         let text = format!("{}\r\n\r\n", lines.replace('|', "\r\n"));
-        let found = match parse_response(text.as_bytes(), Vec::new()) {
+        let found = match parse_response(text.as_bytes()) {
             Ok(head) => admit(text.as_bytes(), head.expect("a whole head"), false)
                 .map(|response| (response.body, response.keep_alive)),
             Err(_) => Err(Reason::BadResponse),
@@ -142,7 +142,7 @@ mod tests {
     fn a_switch_must_be_one_that_was_offered() {
         let takes = |answer: &str, offered: &str| {
             let text = format!("HTTP/1.1 101 S\r\n{answer}\r\n\r\n");
-            let head = parse_response(text.as_bytes(), Vec::new()).unwrap().unwrap();
+            let head = parse_response(text.as_bytes()).unwrap().unwrap();
             takes_up(text.as_bytes(), &head, offered.as_bytes())
         };
         assert!(takes("Upgrade: WebSocket", "websocket"));

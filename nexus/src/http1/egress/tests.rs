@@ -5,7 +5,7 @@ use crate::http1::{head, response};
 #[track_caller]
 fn check_request(from: &str, is_trusted: bool, expected: &str) {
     let bytes = format!("{}\r\n\r\n", from.replace('|', "\r\n"));
-    let parsed = head::parse_request(bytes.as_bytes(), Vec::new()).unwrap().unwrap();
+    let parsed = head::parse_request(bytes.as_bytes()).unwrap().unwrap();
     let Ok(Admission::Forward(admitted)) = gate::admit(bytes.as_bytes(), parsed) else {
         panic!("refused: {from}");
     };
@@ -19,7 +19,7 @@ fn check_request(from: &str, is_trusted: bool, expected: &str) {
 #[track_caller]
 fn check_response(from: &str, reply: Reply<'_>, expected: &str) {
     let bytes = format!("{}\r\n\r\n", from.replace('|', "\r\n"));
-    let parsed = head::parse_response(bytes.as_bytes(), Vec::new()).unwrap().unwrap();
+    let parsed = head::parse_response(bytes.as_bytes()).unwrap().unwrap();
     let admitted = response::admit(bytes.as_bytes(), parsed, false).unwrap();
     let mut out = Vec::new();
     super::response(&mut out, bytes.as_bytes(), &admitted, reply);

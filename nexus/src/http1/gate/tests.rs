@@ -2,7 +2,7 @@ use super::*;
 use crate::http1::head::parse_request;
 
 fn admitted(bytes: &[u8]) -> Result<Admission, Reason> {
-    admit(bytes, parse_request(bytes, Vec::new()).unwrap().expect("a whole head"))
+    admit(bytes, parse_request(bytes).unwrap().expect("a whole head"))
 }
 
 #[track_caller]

@@ -1,0 +1,18 @@
+//! Stories over real sockets: a Nexus in this process between raw clients and raw backends.
+//!
+//! `contract` is the table of what any bytes from a client are answered with, `responses` the same
+//! for backends; `oracle` compares the engine with hyper's. The rest are stories of what users
+//! fear.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail wherever it is")]
+
+mod cli;
+mod contract;
+mod failover;
+mod limits;
+mod oracle;
+mod proxying;
+mod responses;
+mod shutdown;
+mod tunnels;
+mod world;

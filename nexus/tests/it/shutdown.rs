@@ -1,0 +1,78 @@
+//! Stories of stopping: what is under way is finished, and nothing is lost.
+
+use std::io::{Read, Write};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use crate::world::{
+    Backend, Client, Next, PATIENCE, before, field, lines, settings, start, status,
+};
+
+#[test]
+fn a_request_under_way_is_finished_and_its_answer_says_close() {
+    let (asked, waiting) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let backend = Backend::new(move |stream, _| {
+        asked.send(()).unwrap();
+        gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").unwrap();
+        Next::Continue
+    });
+    let nexus = before(&backend);
+    let address = nexus.addresses()[0];
+    let mut client = Client::connect(&nexus);
+    client.send(&lines("GET / HTTP/1.1|Host: a||"));
+    waiting.recv_timeout(PATIENCE).unwrap();
+    let draining = std::thread::spawn(move || nexus.drain());
+    crate::world::until("nobody is accepted", || std::net::TcpStream::connect(address).is_err());
+    open.send(()).unwrap();
+    let (head, body) = client.answer();
+    assert_eq!((status(&head), body), (200, b"late".to_vec()));
+    assert_eq!(field(&head, "Connection"), Some("close"));
+    client.assert_closed();
+    draining.join().unwrap();
+}
+
+#[test]
+fn an_idle_client_may_still_ask_once_and_is_told_to_close() {
+    let backend = Backend::named("ok");
+    let nexus = before(&backend);
+    let address = nexus.addresses()[0];
+    let mut client = Client::connect(&nexus);
+    client.get("/");
+    let draining = std::thread::spawn(move || nexus.drain());
+    crate::world::until("nobody is accepted", || std::net::TcpStream::connect(address).is_err());
+    let (head, _) = client.ask(&lines("GET / HTTP/1.1|Host: a||"));
+    assert_eq!((status(&head), field(&head, "Connection")), (200, Some("close")));
+    draining.join().unwrap();
+}
+
+#[test]
+fn what_takes_too_long_is_cut_off() {
+    let (asked, waiting) = mpsc::channel();
+    let backend = Backend::new(move |stream, _| {
+        asked.send(()).unwrap();
+        let _ = stream.read(&mut [0; 1]);
+        Next::Close
+    });
+    let mut settings = settings(&[backend.address]);
+    settings.timeouts.shutdown = Duration::from_millis(300);
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    client.send(&lines("GET / HTTP/1.1|Host: a||"));
+    waiting.recv_timeout(PATIENCE).unwrap();
+    let began = Instant::now();
+    nexus.drain();
+    assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    client.assert_closed();
+}
+
+#[test]
+fn nothing_open_means_stopped_at_once() {
+    let backend = Backend::named("ok");
+    let nexus = before(&backend);
+    let began = Instant::now();
+    nexus.drain();
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}

@@ -1,0 +1,81 @@
+//! Stories of `Upgrade`: bytes both ways after 101, HTTP before and without it.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use crate::world::{Backend, Client, Next, lines, raw, settings, shown, start, status};
+
+const UPGRADE: &str =
+    "GET /chat HTTP/1.1|Host: a|Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Key: k||";
+
+/// A backend that takes up the offer, says hello and echoes until the client's side ends.
+fn echo() -> std::net::SocketAddr {
+    raw(|mut stream| {
+        let mut head = Vec::new();
+        let mut byte = [0];
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
+            head.push(byte[0]);
+        }
+        if head.is_empty() {
+            return;
+        }
+        let head = shown(&head);
+        assert!(
+            head.contains("|Connection: Upgrade|") && head.contains("|Upgrade: websocket|"),
+            "{head}"
+        );
+        let answer = "HTTP/1.1 101 Switching Protocols|Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Accept: s||hello";
+        stream.write_all(&lines(answer)).unwrap();
+        let mut piece = [0; 1000];
+        while let Ok(read @ 1..) = stream.read(&mut piece) {
+            stream.write_all(&piece[..read]).unwrap();
+        }
+        stream.write_all(b"bye").unwrap();
+    })
+}
+
+#[test]
+fn bytes_pass_both_ways_until_both_sides_have_ended() {
+    let nexus = start(settings(&[echo()]));
+    let mut client = Client::connect(&nexus);
+    // What is sent behind the request belongs to the tunnel.
+    client.send(&[&lines(UPGRADE)[..], b"early"].concat());
+    let head = client.reader.head().unwrap();
+    assert_eq!(status(&head), 101);
+    assert!(
+        head.contains("\r\nUpgrade: websocket\r\n") && head.contains("\r\nConnection: Upgrade\r\n"),
+        "{head}"
+    );
+    assert_eq!(client.reader.exactly(10), b"helloearly");
+    client.send(b"\x81\x00\xff");
+    assert_eq!(client.reader.exactly(3), b"\x81\x00\xff");
+    client.stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(client.reader.rest(), b"bye", "half-closed, the other half still speaks");
+}
+
+#[test]
+fn a_tunnel_in_which_nothing_moves_ends() {
+    let mut settings = settings(&[echo()]);
+    settings.timeouts.tunnel = Duration::from_millis(200);
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    client.send(&lines(UPGRADE));
+    client.reader.head().unwrap();
+    assert_eq!(client.reader.rest(), b"hello");
+}
+
+#[test]
+fn what_follows_a_declined_upgrade_is_http() {
+    let backend = Backend::new(|stream, seen| {
+        let path = seen.head.split(' ').nth(1).unwrap().to_owned();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{path}", path.len()).unwrap();
+        Next::Continue
+    });
+    let nexus = start(settings(&[backend.address]));
+    let mut client = Client::connect(&nexus);
+    client.send(&[&lines(UPGRADE)[..], &lines("GET /next HTTP/1.1|Host: a||")].concat());
+    assert_eq!(client.answer().1, b"/chat", "row 71");
+    assert_eq!(client.answer().1, b"/next", "row 71");
+    assert_eq!(backend.count(), 2, "row 71: the second is a request of its own");
+    assert!(!backend.seen()[1].head.contains("Upgrade"), "row 71");
+}
