@@ -1,0 +1,42 @@
+//! An HTTP backend that behaves, fails or flaps on demand: what can be asked of it, and what does it?
+//!
+//! The modules stand in the order in which they are met: first what is asked for, then the way of
+//! a request from the socket to the answer, then what is remembered and how it all changes while
+//! it runs. Deciding ([`behaviour`]) reads no socket and no clock; [`serve`] does what was decided.
+
+pub mod cli;
+mod quantity;
+
+pub mod fault;
+pub mod flap;
+pub mod status;
+
+mod port;
+mod workers;
+
+mod connections;
+mod serve;
+
+mod input;
+mod link;
+pub mod request;
+
+pub mod behaviour;
+mod dice;
+mod rules;
+
+pub mod answer;
+pub mod body;
+mod echo;
+mod malformed;
+mod send;
+
+pub mod journal;
+mod stats;
+
+mod calls;
+mod control;
+mod gate;
+mod start;
+
+pub use start::run;

@@ -1,0 +1,75 @@
+//! One connection as the serving code sees it: bytes in, bytes out, bodies read away.
+
+use std::io;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::body::{Body, Step};
+use crate::connections::Lease;
+use crate::input::{Input, Wait};
+use crate::request::{Framing, Request};
+
+/// A body longer than this is read with a larger buffer.
+const SHORT_BODY_BYTES: u64 = 4 * 1024;
+
+pub(crate) struct Link<'a> {
+    pub(crate) stream: &'a mut TcpStream,
+    pub(crate) input: Input,
+    pub(crate) lease: &'a Lease,
+}
+
+/// Begins to read the body of a request whose head has been consumed.
+impl Link<'_> {
+    pub(crate) async fn begin_body(&mut self, request: &Request) -> io::Result<Body> {
+        let body = Body::new(request.framing);
+        if body == Body::Done {
+            return Ok(body);
+        }
+        if !matches!(request.framing, Framing::Length(0..SHORT_BODY_BYTES)) {
+            self.input.grow_for_body();
+        }
+        if request.expects_continue && self.input.is_empty() {
+            self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        }
+        Ok(body)
+    }
+
+    /// Goes one step in a body, reading more where that is needed.
+    ///
+    /// Data stays at the front of the input until it is consumed; framing is consumed.
+    pub(crate) async fn next(&mut self, body: &mut Body) -> io::Result<Option<usize>> {
+        loop {
+            let step = body.step(self.input.filled());
+            match step.map_err(|_| io::ErrorKind::InvalidData)? {
+                Step::Data(count) => return Ok(Some(count)),
+                Step::Framing(count) => self.input.consume(count),
+                Step::More if self.input.fill(self.stream, self.lease, Wait::Always).await? => {}
+                Step::More => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Step::End => {
+                    self.input.shrink();
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Reads the body of a request and throws it away.
+    pub(crate) async fn discard_body(&mut self, request: &Request) -> io::Result<()> {
+        let mut body = self.begin_body(request).await?;
+        while let Some(count) = self.next(&mut body).await? {
+            self.input.consume(count);
+        }
+        Ok(())
+    }
+
+    /// Reads and throws away whatever comes, until the client leaves or the connection is to finish.
+    pub(crate) async fn outwait(&mut self) -> io::Result<()> {
+        loop {
+            self.input.consume(self.input.filled().len());
+            if !self.input.fill(self.stream, self.lease, Wait::UntilFinishing).await? {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The rules in force: one immutable value that requests read and changes replace.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+use crate::answer::{Answer, Shape};
+use crate::cli::Cli;
+use crate::connections::Connections;
+use crate::dice::{Dice, salt};
+use crate::fault::{Fault, FaultRule};
+use crate::flap::Down;
+use crate::journal::Journal;
+use crate::stats::Stats;
+use crate::status::Statuses;
+
+/// How to behave.
+#[derive(Clone)]
+pub(crate) struct Rules {
+    pub(crate) dice: Dice,
+    pub(crate) latency: Duration,
+    pub(crate) jitter: Duration,
+    pub(crate) statuses: Statuses,
+    /// One for each of the statuses, in their order.
+    pub(crate) answers: Arc<[Answer]>,
+    pub(crate) shape: Arc<Shape>,
+    pub(crate) faults: Vec<Arc<ArmedFault>>,
+    faults_added: u64,
+    pub(crate) keepalive_requests: Option<u64>,
+    /// How it is down, if it is.
+    pub(crate) down: Option<Down>,
+}
+
+/// A fault rule in force.
+pub(crate) struct ArmedFault {
+    pub(crate) rule: FaultRule,
+    /// What it rolls under: rules alike roll apart.
+    pub(crate) salt: u64,
+    /// The highest roll that it applies to.
+    highest: u64,
+    fired: AtomicU64,
+}
+
+impl Rules {
+    pub(crate) fn new(cli: &Cli, id: &str) -> Self {
+        let shape = Shape::new(id, cli.header.clone(), cli.body_size, cli.chunked);
+        let mut rules = Self {
+            dice: Dice::new(cli.seed, id),
+            latency: cli.latency,
+            jitter: cli.jitter,
+            statuses: Statuses::default(),
+            answers: Arc::from([]),
+            shape: Arc::new(shape),
+            faults: Vec::new(),
+            faults_added: 0,
+            keepalive_requests: cli.keepalive_requests,
+            down: None,
+        };
+        rules.set_statuses(cli.status.clone());
+        for fault in &cli.fault {
+            rules.add_fault(*fault);
+        }
+        rules
+    }
+
+    #[cfg(test)]
+    pub(crate) fn healthy(id: &str) -> Self {
+        use clap::Parser;
+        Self::new(&Cli::parse_from(["fakebackend"]), id)
+    }
+
+    pub(crate) fn set_statuses(&mut self, statuses: Statuses) {
+        self.answers = statuses.codes().map(|code| self.shape.answer(code)).collect();
+        self.statuses = statuses;
+    }
+
+    pub(crate) fn add_fault(&mut self, rule: FaultRule) {
+        self.faults_added += 1;
+        self.faults.push(Arc::new(ArmedFault {
+            rule,
+            salt: salt("fault").wrapping_add(self.faults_added),
+            highest: (rule.chance * u64::MAX as f64) as u64,
+            fired: AtomicU64::new(0),
+        }));
+    }
+
+    pub(crate) fn refuses(&self) -> bool {
+        self.faults.iter().any(|armed| armed.rule.fault == Fault::Refuse)
+    }
+}
+
+impl ArmedFault {
+    pub(crate) fn is_met(&self, roll: u64) -> bool {
+        roll <= self.highest && self.rule.fault != Fault::Refuse
+    }
+
+    /// Counts one more time, unless it has happened as often as it may.
+    pub(crate) fn claim(&self) -> bool {
+        let most = self.rule.count.unwrap_or(u64::MAX);
+        let one_more = |fired| (fired < most).then_some(fired + 1);
+        self.fired.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    pub(crate) fn fired(&self) -> u64 {
+        self.fired.load(Ordering::Relaxed)
+    }
+}
+
+/// What all threads share.
+pub(crate) struct Shared {
+    pub(crate) id: String,
+    pub(crate) started: Instant,
+    pub(crate) rules: ArcSwap<Rules>,
+    changing: Mutex<()>,
+    pub(crate) connections: Arc<Connections>,
+    pub(crate) journal: Journal,
+    pub(crate) stats: Stats,
+}
+
+impl Shared {
+    pub(crate) fn new(id: String, rules: Rules) -> Self {
+        Self {
+            id,
+            started: Instant::now(),
+            rules: ArcSwap::from_pointee(rules),
+            changing: Mutex::new(()),
+            connections: Arc::default(),
+            journal: Journal::default(),
+            stats: Stats::default(),
+        }
+    }
+
+    /// Replaces the rules; requests whose head was read before keep those that they began with.
+    pub(crate) fn change(&self, change: impl FnOnce(&mut Rules)) {
+        let _one_at_a_time = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rules = Rules::clone(&self.rules.load());
+        change(&mut rules);
+        self.rules.store(Arc::new(rules));
+    }
+}

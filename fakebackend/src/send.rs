@@ -1,0 +1,46 @@
+//! Writes bytes to a connection, with as few calls as they need.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::answer::Wire;
+
+/// Slices in one call: enough that a block of a mebibyte never waits for the next call.
+const SLICES: usize = 8;
+
+/// Sends an answer, or the part of it that the wire covers.
+pub(crate) async fn wire(stream: &mut TcpStream, wire: Wire<'_>) -> io::Result<()> {
+    if let Some(bytes) = wire.together() {
+        return stream.write_all(bytes).await;
+    }
+    let mut sent = 0;
+    while sent < wire.total {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = wire.slices(sent, &mut slices);
+        sent += vectored(stream, &slices[..count]).await? as u64;
+    }
+    Ok(())
+}
+
+/// Sends several pieces one after another.
+pub(crate) async fn pieces(stream: &mut TcpStream, pieces: [&[u8]; 3]) -> io::Result<()> {
+    let mut slices = pieces.map(IoSlice::new);
+    let mut left = &mut slices[..];
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        let sent = vectored(stream, left).await?;
+        IoSlice::advance_slices(&mut left, sent);
+    }
+    Ok(())
+}
+
+async fn vectored(stream: &mut TcpStream, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match poll_fn(|context| Pin::new(&mut *stream).poll_write_vectored(context, slices)).await? {
+        0 => Err(io::ErrorKind::WriteZero.into()),
+        sent => Ok(sent),
+    }
+}

@@ -1,0 +1,203 @@
+//! Serves a connection: reads each request, has its fate decided, and does that.
+//!
+//! A healthy request costs one read and one write; what it is answered with was made before.
+//! Deliberately absent: timeouts. Whoever is tested against this backend is to have its own.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Cache};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::behaviour::{self, Act, Facts};
+use crate::connections::{End, Lease};
+use crate::echo;
+use crate::fault::Fault;
+use crate::flap::Mode;
+use crate::input::{Input, Wait};
+use crate::journal::Writer;
+use crate::link::Link;
+use crate::malformed;
+use crate::request::{self, MAX_HEAD_BYTES, Persist, Refusal, Request};
+use crate::rules::{Rules, Shared};
+use crate::send;
+use crate::stats::Stats;
+
+/// Serves one connection to its end.
+pub(crate) async fn connection(mut stream: TcpStream, lease: Lease, shared: Arc<Shared>) {
+    let is_reset = shared.rules.load().down.is_some_and(|down| down.mode == Mode::Reset);
+    let end = if is_reset {
+        End::Reset
+    } else {
+        lease.until_told(requests(&mut stream, &lease, &shared)).await
+    };
+    if end == End::Reset {
+        // A socket closed with this option set sends RST instead of FIN.
+        let _ = stream.set_zero_linger();
+    }
+}
+
+async fn requests(stream: &mut TcpStream, lease: &Lease, shared: &Shared) -> End {
+    let mut session = Session {
+        link: Link { stream, input: Input::new(), lease },
+        shared,
+        rules: Cache::new(&shared.rules),
+        journal: Writer::default(),
+        answered: 0,
+    };
+    let refusal = loop {
+        match session.next_head().await {
+            Ok(Some(Ok(request))) => match session.one(request).await {
+                Ok(None) => {}
+                Ok(Some(end)) => return end,
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    break Refusal::BadRequest;
+                }
+                Err(_) => return End::Close,
+            },
+            Ok(Some(Err(refusal))) => break refusal,
+            Ok(None) | Err(_) => return End::Close,
+        }
+    };
+    shared.stats.refused();
+    let _ = session.link.stream.write_all(refusal.answer()).await;
+    End::Close
+}
+
+struct Session<'a> {
+    link: Link<'a>,
+    shared: &'a Shared,
+    rules: Cache<&'a ArcSwap<Rules>, Arc<Rules>>,
+    journal: Writer,
+    answered: u64,
+}
+
+impl Session<'_> {
+    /// Reads up to the end of the next request head; none if none comes.
+    async fn next_head(&mut self) -> io::Result<Option<Result<Request, Refusal>>> {
+        let input = &mut self.link.input;
+        loop {
+            if !input.is_empty() {
+                match request::parse(input.filled()) {
+                    Ok(Some(request)) => return Ok(Some(Ok(request))),
+                    Ok(None) => {}
+                    Err(refusal) => return Ok(Some(Err(refusal))),
+                }
+            }
+            debug_assert!(input.filled().len() < MAX_HEAD_BYTES);
+            let wait = if input.is_empty() { Wait::UntilFinishing } else { Wait::Always };
+            if !input.fill(self.link.stream, self.link.lease, wait).await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Serves the request whose head is at the front of the input; tells how the connection ends, if it does.
+    async fn one(&mut self, request: Request) -> io::Result<Option<End>> {
+        let _under_way = self.shared.stats.begin();
+        let facts = self.note(&request);
+        let rules = self.rules.load();
+        let plan = behaviour::decide(rules, facts, |place| rules.faults[place].claim());
+        match plan.act {
+            Act::Fault(fault) => {
+                self.shared.stats.faulted(fault);
+                self.link.input.consume(request.head_bytes);
+                wait(plan.after).await;
+                go_wrong(&mut self.link, rules, &request, fault).await.map(Some)
+            }
+            Act::Answer(place) => {
+                let stats = &self.shared.stats;
+                let persist =
+                    answer(&mut self.link, stats, rules, &request, place, plan.after).await?;
+                self.answered += 1;
+                Ok((persist == Persist::Close).then_some(End::Close))
+            }
+        }
+    }
+
+    /// Notes a request in the journal, and tells what its fate depends on.
+    fn note(&mut self, request: &Request) -> Facts {
+        let head = self.link.input.filled();
+        let (key, times_seen) = match request.seq {
+            Some(seq) => (seq, self.journal.note(&self.shared.journal, request.run.of(head), seq)),
+            None => ((self.link.lease.number << 32) + self.answered, 0),
+        };
+        Facts { key, times_seen, answered: self.answered }
+    }
+}
+
+/// Answers the request whose head is at the front of the input.
+async fn answer(
+    link: &mut Link<'_>,
+    stats: &Stats,
+    rules: &Rules,
+    request: &Request,
+    place: usize,
+    after: Duration,
+) -> io::Result<Persist> {
+    let answer = &rules.answers[place];
+    let is_echo = request.is_echo && !matches!(answer.status, 204 | 304);
+    if !is_echo {
+        link.input.consume(request.head_bytes);
+        link.discard_body(request).await?;
+    }
+    wait(after).await;
+    // Asked only now: whoever began to wait before the stop is told as well.
+    let persist = if link.lease.is_finishing() { Persist::Close } else { request.persist };
+    // Counted before it is sent, so that whoever has the answer finds it counted.
+    stats.answered(answer.status);
+    if is_echo {
+        echo::answer(link, &rules.shape, answer.status, request, persist).await?;
+    } else {
+        let wire = if request.is_head { answer.cut(persist, 0) } else { answer.whole(persist) };
+        send::wire(link.stream, wire).await?;
+    }
+    Ok(persist)
+}
+
+async fn wait(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// Does to a request whose head has been consumed what was decided.
+///
+/// Unless the connection is reset, the whole request is read first: closing a socket with unread
+/// bytes would reset it.
+async fn go_wrong(
+    link: &mut Link<'_>,
+    rules: &Rules,
+    request: &Request,
+    fault: Fault,
+) -> io::Result<End> {
+    match fault {
+        Fault::Hang(None) => link.outwait().await?,
+        Fault::Reset(None) => return Ok(End::Reset),
+        Fault::Close | Fault::Refuse => link.discard_body(request).await?,
+        Fault::Malformed(kind) => {
+            link.discard_body(request).await?;
+            link.stream.write_all(malformed::bytes(kind)).await?;
+        }
+        Fault::Truncate(bytes) => part(link, rules, request, bytes).await?,
+        Fault::Hang(Some(bytes)) => {
+            part(link, rules, request, bytes).await?;
+            link.outwait().await?;
+        }
+        Fault::Reset(Some(bytes)) => {
+            part(link, rules, request, bytes).await?;
+            return Ok(End::Reset);
+        }
+    }
+    Ok(End::Close)
+}
+
+/// Sends the head of an answer and so many bytes of a body that is announced longer.
+async fn part(link: &mut Link<'_>, rules: &Rules, request: &Request, bytes: u64) -> io::Result<()> {
+    link.discard_body(request).await?;
+    let answer = rules.shape.longer_than(200, bytes);
+    let bytes = if request.is_head { 0 } else { bytes };
+    send::wire(link.stream, answer.cut(request.persist, bytes)).await
+}

@@ -1,0 +1,116 @@
+//! Counters of what was done.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::Serialize;
+
+use crate::fault::Fault;
+
+const FIRST_STATUS: usize = 200;
+
+/// The counters, written by the workers and read by the control port.
+pub(crate) struct Stats {
+    requests: AtomicU64,
+    done: AtomicU64,
+    refused: AtomicU64,
+    answers: [AtomicU64; 400],
+    faults: [AtomicU64; 6],
+}
+
+/// The counters at one moment.
+#[derive(Debug, Serialize)]
+pub(crate) struct Counts {
+    /// Request heads read.
+    requests: u64,
+    /// Requests whose answer is not out yet (or whose hanging is not over).
+    in_flight: u64,
+    /// Answers whose sending began, by status.
+    answers: BTreeMap<u16, u64>,
+    /// Requests that something went wrong with on purpose, by fault.
+    faults: BTreeMap<&'static str, u64>,
+    /// Requests refused because they were no HTTP, or too large.
+    bad_requests: u64,
+}
+
+/// A request under way, over on drop.
+pub(crate) struct UnderWay<'a>(&'a Stats);
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self {
+            requests: AtomicU64::new(0),
+            done: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            answers: [const { AtomicU64::new(0) }; 400],
+            faults: [const { AtomicU64::new(0) }; 6],
+        }
+    }
+}
+
+impl Stats {
+    pub(crate) fn begin(&self) -> UnderWay<'_> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self)
+    }
+
+    pub(crate) fn answered(&self, status: u16) {
+        if let Some(count) = self.answers.get((status as usize).wrapping_sub(FIRST_STATUS)) {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn faulted(&self, fault: Fault) {
+        self.faults[place(fault)].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn in_flight(&self) -> u64 {
+        // The later counter first, so that it is never ahead of the earlier.
+        let done = self.done.load(Ordering::Acquire);
+        self.requests.load(Ordering::Acquire).saturating_sub(done)
+    }
+
+    pub(crate) fn read(&self) -> Counts {
+        let in_flight = self.in_flight();
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counted = |(place, count): (usize, &AtomicU64)| match load(count) {
+            0 => None,
+            count => Some(((FIRST_STATUS + place) as u16, count)),
+        };
+        Counts {
+            requests: load(&self.requests),
+            in_flight,
+            answers: self.answers.iter().enumerate().filter_map(counted).collect(),
+            faults: FAULTS
+                .iter()
+                .copied()
+                .zip(self.faults.iter().map(load))
+                .filter(|&(_, count)| count > 0)
+                .collect(),
+            bad_requests: load(&self.refused),
+        }
+    }
+}
+
+const FAULTS: [&str; 6] = ["refuse", "hang", "close", "reset", "truncate", "malformed"];
+
+fn place(fault: Fault) -> usize {
+    match fault {
+        Fault::Refuse => 0,
+        Fault::Hang(_) => 1,
+        Fault::Close => 2,
+        Fault::Reset(_) => 3,
+        Fault::Truncate(_) => 4,
+        Fault::Malformed(_) => 5,
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.done.fetch_add(1, Ordering::Release);
+    }
+}

@@ -1,0 +1,13 @@
+//! Stories over real sockets: the program as it is shipped, and what a client of it sees.
+
+#![allow(clippy::unwrap_used, reason = "a story stops where it fails")]
+
+mod answers;
+mod control;
+mod echo;
+mod faults;
+mod flags;
+mod flap;
+mod harness;
+mod journal;
+mod stop;
