@@ -17,7 +17,7 @@ enum Answer {
 use Answer::{Refused, Whole};
 
 /// Whether the backend's connection may be used again.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Reuse {
     Yes,
     No,
