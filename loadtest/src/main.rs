@@ -1,2 +1,7 @@
-//! Placeholder.
-fn main() {}
+//! The `loadtest` program: hands its arguments to the library and exits with its verdict.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    loadtest::run(std::env::args_os())
+}

@@ -9,18 +9,21 @@
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
 
-/// Holds any ordinary head, and any small message whole.
+/// Holds any ordinary request whole.
 pub const SMALL: usize = 16 * 1024;
+
+/// Holds most answers whole. Only what is read into a buffer costs cache, so answers start here.
+pub const MEDIUM: usize = 128 * 1024;
 
 /// The sizes a buffer grows through while a body fills it. Past the last one fewer system calls
 /// no longer pay for the cache that is lost.
-const SIZES: [usize; 4] = [SMALL, 64 * 1024, 256 * 1024, 512 * 1024];
+const SIZES: [usize; 3] = [SMALL, MEDIUM, 512 * 1024];
 
-/// How many free buffers of each size a worker keeps: about 4 MiB a size, 16 MiB in all.
-const KEPT: [usize; 4] = [256, 64, 16, 8];
+/// How many free buffers of each size a worker keeps: 4 MiB of each.
+const KEPT: [usize; 3] = [256, 32, 8];
 
 thread_local! {
-    static FREE: RefCell<[Vec<Box<[u8]>>; 4]> = const { RefCell::new([const { Vec::new() }; 4]) };
+    static FREE: RefCell<[Vec<Box<[u8]>>; 3]> = const { RefCell::new([const { Vec::new() }; 3]) };
 }
 
 /// A block of initialised bytes, lent by the worker.
@@ -32,6 +35,11 @@ impl Buffer {
     /// Takes a buffer of [`SMALL`] bytes.
     pub fn small() -> Self {
         Self::of_class(0)
+    }
+
+    /// Takes a buffer of [`MEDIUM`] bytes.
+    pub fn medium() -> Self {
+        Self::of_class(1)
     }
 
     /// Takes a buffer of `size` bytes, one of those that a buffer grows through.
@@ -104,7 +112,7 @@ mod tests {
     fn growing_keeps_what_is_used_and_ends_at_the_largest_size() {
         let mut buffer = Buffer::small();
         buffer[..3].copy_from_slice(b"abc");
-        assert!(buffer.grow(3) && buffer.grow(3) && buffer.grow(3));
+        assert!(buffer.grow(3) && buffer.grow(3));
         assert_eq!((&buffer[..3], buffer.len()), (&b"abc"[..], 512 * 1024));
         assert!(!buffer.grow(3));
     }

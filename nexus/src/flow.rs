@@ -91,6 +91,7 @@ impl Flow {
         framing: Framing,
         kept: bool,
     ) -> Result<Self, Stop> {
+        let was_full = end == buffer.len();
         let mut body = Body::from(framing);
         let mut trailers = Vec::new();
         let piece = body
@@ -111,7 +112,7 @@ impl Flow {
             to_chunked: false,
             keep: kept,
             is_lossy: false,
-            was_full: false,
+            was_full,
             body_bytes: piece.data as u64,
             written: 0,
             moved: 0,

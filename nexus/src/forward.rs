@@ -266,7 +266,7 @@ impl Exchange<'_> {
         if incoming.buffer.is_none() {
             ready!(upstream.stream.poll_read_ready(cx)).map_err(|_| Reason::BackendReset)?;
         }
-        let buffer = incoming.buffer.get_or_insert_with(Buffer::small);
+        let buffer = incoming.buffer.get_or_insert_with(Buffer::medium);
         if incoming.len == buffer.len()
             && (incoming.len >= HEAD_BYTES_MAX || !buffer.grow(incoming.len))
         {

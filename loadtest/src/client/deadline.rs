@@ -1,0 +1,37 @@
+//! A deadline that costs nothing to move: its timer is set again only when it has run out.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::time::{Sleep, sleep_until};
+
+/// The time by which the exchange under way must end.
+pub(crate) struct Deadline {
+    at: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Deadline {
+    pub(crate) fn new() -> Self {
+        let now = Instant::now();
+        Self { at: now, timer: Box::pin(sleep_until(now.into())) }
+    }
+
+    /// Moves the deadline; never to an earlier time than before.
+    pub(crate) fn set(&mut self, at: Instant) {
+        self.at = at;
+    }
+
+    /// Ready once the deadline has passed.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            if Instant::now() >= self.at {
+                return Poll::Ready(());
+            }
+            self.timer.as_mut().reset(self.at.into());
+        }
+    }
+}
