@@ -1,11 +1,13 @@
 //! Stories of the program itself: its flags, its exit codes, what it says.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::world::{Backend, PATIENCE, until};
+use crate::world::{Backend, Next, PATIENCE, Reader, field, raw, status, until};
 
 fn nexus(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
@@ -28,7 +30,19 @@ struct Running {
 
 impl Running {
     fn start(args: &[&str]) -> Self {
-        let mut command = nexus(&["--listen", "127.0.0.1:0", "--log-format", "json"]);
+        Self::spawn(nexus(&[]), args)
+    }
+
+    /// Starts a Nexus that may have so many files open.
+    fn with_files(files: u32, args: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        let script = format!("ulimit -n {files}; exec {} \"$@\"", env!("CARGO_BIN_EXE_nexus"));
+        shell.args(["-c", &script, "nexus"]);
+        Self::spawn(shell, args)
+    }
+
+    fn spawn(mut command: Command, args: &[&str]) -> Self {
+        command.args(["--listen", "127.0.0.1:0", "--log-format", "json"]);
         command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut events = BufReader::new(child.stderr.take().unwrap());
@@ -40,6 +54,27 @@ impl Running {
             }
         }
         Self { child, address, events }
+    }
+
+    fn connect(&self) -> TcpStream {
+        TcpStream::connect(&self.address).unwrap()
+    }
+
+    /// Returns a figure from `/proc/PID/status`, in KiB.
+    fn status(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Returns the processor time used so far.
+    fn processor_time(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let nanos = tasks.flatten().filter_map(|task| {
+            let line = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            line.split(' ').next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(nanos.sum())
     }
 
     fn signal(&self) {
@@ -106,8 +141,8 @@ fn version_and_help_are_there() {
 fn it_serves_logs_and_stops_with_0() {
     let backend = Backend::named("ok");
     let mut running = Running::start(&["--backend", &format!("http://{}", backend.address)]);
-    let mut stream = std::net::TcpStream::connect(&running.address).unwrap();
-    std::io::Write::write_all(&mut stream, b"GET /p?secret HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut stream = running.connect();
+    stream.write_all(b"GET /p?secret HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let mut lines = BufReader::new(running.child.stdout.take().unwrap());
     let record = next_event(&mut lines);
     assert_eq!((&record["path"], &record["status"]), (&"/p".into(), &200.into()), "{record}");
@@ -127,12 +162,12 @@ fn a_second_signal_ends_it_at_once() {
     let (asked, waiting) = std::sync::mpsc::channel();
     let backend = Backend::new(move |stream, _| {
         asked.send(()).unwrap();
-        let _ = std::io::Read::read(stream, &mut [0; 1]);
-        crate::world::Next::Close
+        let _ = stream.read(&mut [0; 1]);
+        Next::Close
     });
     let mut running = Running::start(&["--backend", &format!("http://{}", backend.address)]);
-    let mut stream = std::net::TcpStream::connect(&running.address).unwrap();
-    std::io::Write::write_all(&mut stream, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut stream = running.connect();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     waiting.recv_timeout(PATIENCE).unwrap();
     running.signal();
     while !next_event(&mut running.events)["message"].as_str().unwrap().starts_with("stopping") {}
@@ -143,4 +178,73 @@ fn a_second_signal_ends_it_at_once() {
         code.is_some()
     });
     assert_eq!(code.unwrap().code(), Some(130));
+}
+
+#[test]
+fn without_a_free_file_it_rests_and_then_goes_on() {
+    let backend = Backend::named("ok");
+    let url = format!("http://{}", backend.address);
+    let running = Running::with_files(
+        64,
+        &["--backend", &url, "--max-connections", "1000", "--workers", "1"],
+    );
+    let mut crowd: Vec<_> = (0..100).map(|_| running.connect()).collect();
+    let (before, began) = (running.processor_time(), Instant::now());
+    until("a while passes", || began.elapsed() > Duration::from_millis(500));
+    let used = running.processor_time() - before;
+    assert!(used < began.elapsed() / 4, "it spins: {used:?} of {:?}", began.elapsed());
+    crowd.truncate(10);
+    let mut last = running.connect();
+    last.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    assert_eq!(Reader::new(last).message().unwrap().1, b"ok");
+}
+
+/// More than any buffer, and enough to see growth.
+const GIBIBYTE: usize = 1 << 30;
+
+/// Reads until `bytes` have come; returns how many did.
+fn devour(stream: &mut TcpStream, bytes: usize) -> usize {
+    let (mut piece, mut total) = (vec![0; 1 << 20], 0);
+    while total < bytes {
+        match stream.read(&mut piece) {
+            Ok(read) if read > 0 => total += read,
+            _ => break,
+        }
+    }
+    total
+}
+
+#[test]
+fn a_gibibyte_each_way_leaves_memory_flat() {
+    let address = raw(|mut stream| {
+        let mut reader = Reader::new(stream.try_clone().unwrap());
+        let Some(head) = reader.head() else { return };
+        if head.starts_with("PUT") {
+            // What was read behind the head is not counted: a little less must come.
+            devour(&mut stream, GIBIBYTE - (1 << 20));
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+            devour(&mut stream, usize::MAX);
+        } else {
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {GIBIBYTE}\r\n\r\n").unwrap();
+            let block = vec![7; 1 << 20];
+            (0..GIBIBYTE / block.len()).for_each(|_| stream.write_all(&block).unwrap());
+        }
+    });
+    let running =
+        Running::start(&["--backend", &format!("http://{address}"), "--access-log", "off"]);
+    let mut client = running.connect();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut reader = Reader::new(client.try_clone().unwrap());
+    let head = reader.head().unwrap();
+    assert_eq!(field(&head, "Content-Length"), Some("1073741824"));
+    assert!(devour(&mut client, GIBIBYTE - (1 << 20)) >= GIBIBYTE - (1 << 20));
+    drop(client);
+
+    let mut client = running.connect();
+    write!(client, "PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: {GIBIBYTE}\r\n\r\n").unwrap();
+    let block = vec![7; 1 << 20];
+    (0..GIBIBYTE / block.len()).for_each(|_| client.write_all(&block).unwrap());
+    assert_eq!(status(&Reader::new(client).head().unwrap()), 200);
+    let peak = running.status("VmHWM");
+    assert!(peak < 40 * 1024, "{peak} KiB at the peak");
 }
