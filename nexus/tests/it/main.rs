@@ -9,6 +9,7 @@
 mod cli;
 mod contract;
 mod failover;
+mod layers;
 mod limits;
 mod oracle;
 mod proxying;
