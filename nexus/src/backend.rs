@@ -72,6 +72,8 @@ pub struct Backend {
     pub id: BackendId,
     /// Where it is.
     pub url: BackendUrl,
+    /// The same as text, as logs and answers name it.
+    pub name: Box<str>,
     /// The lines that name it in an answer, ready to be written.
     pub own_fields: Box<[u8]>,
     /// Its addresses, all that its name resolves to; renewed by the probe.
@@ -89,11 +91,13 @@ pub struct Backend {
 impl Backend {
     /// Makes a backend that is UP until seen otherwise.
     pub fn new(id: BackendId, url: BackendUrl, bell: Arc<Notify>) -> Self {
-        let own_fields = format!("X-Forwarded-By: Nexus\r\nX-Backend-Server: {url}\r\n");
+        let name = url.to_string().into_boxed_str();
+        let own_fields = format!("X-Forwarded-By: Nexus\r\nX-Backend-Server: {name}\r\n");
         Self {
             id,
             own_fields: own_fields.into_bytes().into(),
             url,
+            name,
             addresses: ArcSwap::default(),
             preferred: AtomicUsize::new(0),
             is_up: AtomicBool::new(true),
@@ -129,7 +133,7 @@ impl Backend {
             return;
         }
         match health.verdict {
-            Verdict::Up => tracing::info!(backend = %self.url, "backend is UP"),
+            Verdict::Up => tracing::info!(backend = %self.name, "backend is UP"),
             Verdict::Down(reason) => {
                 self.downs.fetch_add(1, Ordering::Relaxed);
                 let seen_by = if matches!(observation, Observation::ProbeFailed(_)) {
@@ -137,7 +141,7 @@ impl Backend {
                 } else {
                     "request"
                 };
-                tracing::warn!(backend = %self.url, cause = reason.code(), seen_by, "backend is DOWN");
+                tracing::warn!(backend = %self.name, cause = reason.code(), seen_by, "backend is DOWN");
             }
         }
         self.is_up.store(health.verdict == Verdict::Up, Ordering::Relaxed);

@@ -4,13 +4,14 @@
 //! blocks; when the writer cannot keep up, blocks are dropped and counted, and the count is
 //! written as soon as there is room again.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
+use crate::backend::Backend;
 use crate::http1::egress::decimal;
 use crate::reason::Reason;
 use crate::retry::WhyNot;
@@ -36,7 +37,6 @@ pub enum LogFormat {
 }
 
 /// What is written of one request.
-#[derive(Debug)]
 pub struct Record<'a> {
     /// Who asked.
     pub client: IpAddr,
@@ -49,7 +49,7 @@ pub struct Record<'a> {
     /// Who answered.
     pub backend: Option<&'a str>,
     /// The attempts that failed.
-    pub failed: &'a [(String, Reason)],
+    pub failed: &'a [(Arc<Backend>, Reason)],
     /// How many attempts there were.
     pub attempts: u32,
     /// From the end of the request's head to the last byte of the answer.
@@ -168,16 +168,6 @@ impl Drop for Log {
     fn drop(&mut self) {
         self.flush();
     }
-}
-
-/// Returns when a request began, for its duration.
-pub fn begin() -> Instant {
-    Instant::now()
-}
-
-/// Returns whether standard output is a terminal, for people rather than programs.
-pub fn is_for_people() -> bool {
-    io::stdout().is_terminal()
 }
 
 /// Writes a duration in milliseconds with three decimals.

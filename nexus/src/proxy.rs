@@ -1,7 +1,9 @@
 //! The life of one request, top to bottom. Start here.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use crate::backend::Backend;
 use crate::buffer::Buffer;
 use crate::connection::{After, Client};
 use crate::flow::Flow;
@@ -33,8 +35,8 @@ pub async fn serve(
         Err(reason) => respond::refuse(&mut exchange, reason, attempts.count).await,
     };
     if let Some(began) = began {
-        let name = backend.map(|backend| backend.url.to_string());
-        write_log(&exchange, &attempts, name.as_deref(), end, began);
+        let name = backend.as_ref().map(|backend| &*backend.name);
+        write_log(&exchange, &attempts, name, end, began);
     }
     (end.after, exchange.upload.into_rest())
 }
@@ -44,7 +46,7 @@ pub async fn serve(
 struct Attempts {
     count: u32,
     tried: Vec<BackendId>,
-    failed: Vec<(String, Reason)>,
+    failed: Vec<(Arc<Backend>, Reason)>,
     why_not: Option<WhyNot>,
 }
 
@@ -64,7 +66,7 @@ async fn find_answer(
                 Err(failure) => failure,
             };
             observe(exchange, backend, failure);
-            attempts.failed.push((backend.url.to_string(), failure.reason));
+            attempts.failed.push((Arc::clone(backend), failure.reason));
             let facts = Facts {
                 attempts: attempts.count,
                 is_idempotent: exchange.request.is_idempotent,
@@ -86,7 +88,7 @@ async fn find_answer(
 }
 
 /// Makes a failure count: against the backend, unless it was only a connection grown stale.
-fn observe(exchange: &Exchange<'_>, backend: &crate::backend::Backend, failure: Failure) {
+fn observe(exchange: &Exchange<'_>, backend: &Backend, failure: Failure) {
     if !failure.reason.is_connection_error() {
         return;
     }

@@ -138,7 +138,7 @@ fn forwarded(out: &mut Vec<u8>, bytes: &[u8], request: &Request, client: Client)
             out.extend_from_slice(b", ");
         }
     }
-    ip(out, client.ip);
+    address(out, client.ip);
     if !has(Name::ForwardedProto) {
         out.extend_from_slice(b"\r\nX-Forwarded-Proto: http");
     }
@@ -149,7 +149,8 @@ fn forwarded(out: &mut Vec<u8>, bytes: &[u8], request: &Request, client: Client)
     out.extend_from_slice(b"\r\n");
 }
 
-fn ip(out: &mut Vec<u8>, ip: IpAddr) {
+/// Writes an address as text.
+pub fn address(out: &mut Vec<u8>, ip: IpAddr) {
     match ip {
         IpAddr::V4(ip) => {
             for (at, octet) in ip.octets().into_iter().enumerate() {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{Record, milliseconds};
-use crate::http1::egress::decimal;
+use crate::http1::egress::{address, decimal};
 
 /// A point in time as text (RFC 3339, UTC, milliseconds), made anew only when the second changes.
 pub(super) struct Stamp {
@@ -55,7 +55,7 @@ fn plain(out: &mut Vec<u8>, bytes: &[u8], is_json: bool) {
 pub(super) fn text(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     out.extend_from_slice(&stamp.text);
     out.push(b' ');
-    write!(out, "{}", record.client).expect("writing to memory cannot fail");
+    address(out, record.client);
     out.push(b' ');
     plain(out, record.method, false);
     out.push(b' ');
@@ -71,7 +71,8 @@ pub(super) fn text(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
         write!(out, " attempts={}", record.attempts).expect("writing to memory cannot fail");
     }
     for (backend, reason) in record.failed {
-        write!(out, " failed={backend}:{}", reason.code()).expect("writing to memory cannot fail");
+        write!(out, " failed={}:{}", backend.name, reason.code())
+            .expect("writing to memory cannot fail");
     }
     if let Some(reason) = record.reason {
         write!(out, " reason={}", reason.code()).expect("writing to memory cannot fail");
@@ -104,7 +105,9 @@ fn number(out: &mut Vec<u8>, name: &str, value: u64) {
 pub(super) fn json(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     out.extend_from_slice(b"{\"time\":\"");
     out.extend_from_slice(&stamp.text);
-    write!(out, "\",\"client\":\"{}\"", record.client).expect("writing to memory cannot fail");
+    out.extend_from_slice(b"\",\"client\":\"");
+    address(out, record.client);
+    out.push(b'"');
     string(out, "method", record.method);
     string(out, "path", record.path);
     number(out, "status", u64::from(record.status));
@@ -120,7 +123,7 @@ pub(super) fn json(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
         key(out, "failed");
         for (at, (backend, reason)) in record.failed.iter().enumerate() {
             out.push(if at == 0 { b'[' } else { b',' });
-            write!(out, "{{\"backend\":\"{backend}\",\"reason\":\"{}\"}}", reason.code())
+            write!(out, "{{\"backend\":\"{}\",\"reason\":\"{}\"}}", backend.name, reason.code())
                 .expect("writing to memory cannot fail");
         }
         out.push(b']');

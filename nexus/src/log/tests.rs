@@ -1,4 +1,5 @@
 use super::*;
+use crate::picker::BackendId;
 use std::time::UNIX_EPOCH;
 
 fn record() -> Record<'static> {
@@ -38,7 +39,9 @@ fn a_line_for_people_has_no_byte_that_a_terminal_obeys() {
 
 #[test]
 fn a_json_line_is_json_and_says_what_failed() {
-    let failed = [("http://a:1".to_owned(), Reason::ConnectRefused)];
+    let url = "http://a:1".parse().unwrap();
+    let backend = Backend::new(BackendId(0), url, Arc::default());
+    let failed = [(Arc::new(backend), Reason::ConnectRefused)];
     let record =
         Record { failed: &failed, attempts: 2, reason: Some(Reason::BackendClosed), ..record() };
     let value: serde_json::Value =
