@@ -3,10 +3,10 @@
 //! `byte_copy LISTEN BACKEND...` accepts, connects to the backends in turn, and copies both ways,
 //! on one thread. `cargo xtask bench` measures Nexus against it.
 
+use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 
-use anyhow::{Context, Result, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpSocket, TcpStream};
@@ -16,18 +16,18 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// Clients that wait to be accepted; a benchmark's all come at once.
 const BACKLOG: u32 = 4096;
 
-fn main() -> Result<()> {
-    let args: Vec<SocketAddr> = std::env::args()
-        .skip(1)
-        .map(|arg| arg.parse().with_context(|| format!("{arg:?} is no address")))
-        .collect::<Result<_>>()?;
-    let (listen, backends) = args.split_first().context("usage: byte_copy LISTEN BACKEND...")?;
-    ensure!(!backends.is_empty(), "usage: byte_copy LISTEN BACKEND...");
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Result<Vec<SocketAddr>, _> =
+        std::env::args().skip(1).map(|arg| arg.parse()).collect();
+    let args = args?;
+    let [listen, backends @ ..] = args.as_slice() else {
+        return Err("usage: byte_copy LISTEN BACKEND...".into());
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(serve(*listen, backends))
+    Ok(runtime.block_on(serve(*listen, backends))?)
 }
 
-async fn serve(listen: SocketAddr, backends: &[SocketAddr]) -> Result<()> {
+async fn serve(listen: SocketAddr, backends: &[SocketAddr]) -> io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(listen)?;

@@ -1,0 +1,43 @@
+//! One measurement: a fresh proxy, a short warm-up, a load, and the CPU time that it cost.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::peers::Peer;
+use super::rows::Row;
+use super::table::Cell;
+use super::{Bench, cpu};
+use crate::backend::Backend;
+use crate::load::{Load, Report};
+
+const WARM_UP: Duration = Duration::from_millis(300);
+/// A load ends within this time of its planned end.
+const LIMIT_END: Duration = Duration::from_secs(15);
+
+pub(super) fn measure(bench: &Bench, peer: Peer, row: &Row, backends: &[Backend]) -> Result<Cell> {
+    let proxy = cpu::on(bench.cpus.0, || peer.start(bench, row, backends))??;
+    let url = format!("http://{}", proxy.address);
+    load(bench, row, &url, WARM_UP)?;
+    let before = (cpu::used(proxy.group())?, cpu::busy(bench.cpus.0)?);
+    let report = load(bench, row, &url, Duration::from_secs(bench.seconds))?;
+    let used = cpu::used(proxy.group())?.saturating_sub(before.0);
+    let busy = cpu::busy(bench.cpus.0)?.saturating_sub(before.1);
+    proxy.stop();
+    ensure!(report.totals.ok > 0, "no request succeeded");
+    Ok(Cell {
+        cpu_us: used.as_secs_f64() * 1e6 / report.totals.sent as f64,
+        per_second: report.totals.ok as f64 / report.duration_s,
+        p99_us: report.latency.response.p99_us,
+        busy: used.as_secs_f64() / report.duration_s,
+        others: busy.saturating_sub(used).as_secs_f64() / report.duration_s,
+        failed: report.totals.failed,
+    })
+}
+
+fn load(bench: &Bench, row: &Row, url: &str, time: Duration) -> Result<Report> {
+    let mut flags = row.load_flags();
+    flags.extend([format!("--duration={}ms", time.as_millis()), "--quiet".to_owned()]);
+    let start = || Load::start(&bench.programs.loadtest, url, &flags, &bench.folder);
+    cpu::on(bench.cpus.1, start)??.finish(time + LIMIT_END)
+}

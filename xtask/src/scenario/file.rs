@@ -1,0 +1,268 @@
+//! A scenario as written: `scenarios/NAME.toml`, where each key that is not known is an error.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Deserializer};
+
+use super::bound::Bound;
+
+pub(crate) use step::{Step, Verb};
+
+mod check;
+mod step;
+
+/// One scenario.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scenario {
+    /// The file's name without its ending.
+    #[serde(skip)]
+    pub(crate) name: String,
+    /// What happens and what must hold, in a sentence.
+    pub(crate) about: String,
+    /// `long`: too long for every change.
+    #[serde(default)]
+    pub(crate) tags: Vec<String>,
+    /// The whole takes no longer, or something around it is broken.
+    #[serde(default = "limit", deserialize_with = "time")]
+    pub(crate) limit: Duration,
+    /// Flags of Nexus, beyond `--listen` and `--backend`.
+    #[serde(default)]
+    pub(crate) nexus: Vec<String>,
+    /// The backends.
+    #[serde(default)]
+    pub(crate) backends: Backends,
+    /// The load on Nexus.
+    pub(crate) load: LoadPlan,
+    /// What is done while the load runs.
+    #[serde(default, rename = "step")]
+    pub(crate) steps: Vec<Step>,
+    /// What must hold.
+    pub(crate) expect: Expect,
+}
+
+/// The fake backends: `b1`, `b2`, …
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Backends {
+    /// How many.
+    #[serde(default = "three")]
+    pub(crate) count: usize,
+    /// Flags of each.
+    #[serde(default)]
+    pub(crate) flags: Vec<String>,
+}
+
+/// What the load tester does.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoadPlan {
+    /// Requests with one request under way at a time each.
+    pub(crate) workers: u64,
+    /// Requests in a second; without it, as fast as answers come.
+    pub(crate) rate: Option<u64>,
+    /// Requests in all.
+    pub(crate) requests: Option<u64>,
+    /// For so long.
+    #[serde(default, deserialize_with = "some_time")]
+    pub(crate) duration: Option<Duration>,
+    /// Other flags of `loadtest`.
+    #[serde(default)]
+    pub(crate) flags: Vec<String>,
+}
+
+/// What must hold of the whole run, as its client saw it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Expect {
+    /// Requests begun.
+    pub(crate) sent: Option<Bound>,
+    /// Requests that succeeded.
+    pub(crate) ok: Option<Bound>,
+    /// Requests that did not.
+    pub(crate) failed: Option<Bound>,
+    /// Requests that succeeded though no backend has seen them.
+    pub(crate) lost: Option<Bound>,
+    /// Requests that backends have seen more than once.
+    pub(crate) run_twice: Option<Bound>,
+    /// Median time of an answer, failed requests included.
+    pub(crate) p50: Option<Bound>,
+    /// 99 of 100.
+    pub(crate) p99: Option<Bound>,
+    /// The slowest.
+    pub(crate) max: Option<Bound>,
+    /// Answers by backend, as numbers or shares.
+    #[serde(default)]
+    pub(crate) share: BTreeMap<String, Bound>,
+    /// Answers by status.
+    #[serde(default)]
+    pub(crate) status: BTreeMap<String, Bound>,
+    /// The only kinds of failure that may occur.
+    pub(crate) only_errors: Option<Vec<String>>,
+    /// The same, for a part of the run.
+    #[serde(default)]
+    pub(crate) window: Vec<Window>,
+}
+
+/// What must hold of the answers that came between two moments.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Window {
+    /// From this time of the run …
+    #[serde(deserialize_with = "time")]
+    pub(crate) from: Duration,
+    /// … to this, or to its end.
+    #[serde(default, deserialize_with = "some_time")]
+    pub(crate) to: Option<Duration>,
+    /// Requests that succeeded.
+    pub(crate) ok: Option<Bound>,
+    /// Requests that did not.
+    pub(crate) failed: Option<Bound>,
+    /// 99 of 100 answers came within this time, failed requests included.
+    pub(crate) p99: Option<Bound>,
+    /// Answers by backend.
+    #[serde(default)]
+    pub(crate) share: BTreeMap<String, Bound>,
+}
+
+impl Scenario {
+    /// Reads and checks a file.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        Self::parse(&name, &text).with_context(|| format!("{}", path.display()))
+    }
+
+    /// Reads and checks a scenario called `name`.
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
+        let mut scenario: Self = toml::from_str(text)?;
+        scenario.name = name.to_owned();
+        check::check(&scenario)?;
+        Ok(scenario)
+    }
+
+    /// The names of its backends.
+    pub(crate) fn backend_ids(&self) -> Vec<String> {
+        (1..=self.backends.count).map(|number| format!("b{number}")).collect()
+    }
+
+    /// Whether it is too long for every change.
+    pub(crate) fn is_long(&self) -> bool {
+        self.tags.iter().any(|tag| tag == "long")
+    }
+}
+
+impl LoadPlan {
+    /// As flags of the load tester.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        let mut flags = vec![format!("--workers={}", self.workers)];
+        flags.extend(self.rate.map(|rate| format!("--rate={rate}")));
+        flags.extend(self.requests.map(|requests| format!("--requests={requests}")));
+        flags.extend(self.duration.map(|time| format!("--duration={}ms", time.as_millis())));
+        flags.extend_from_slice(&self.flags);
+        flags
+    }
+}
+
+impl Default for Backends {
+    fn default() -> Self {
+        Self { count: three(), flags: Vec::new() }
+    }
+}
+
+fn three() -> usize {
+    3
+}
+
+fn limit() -> Duration {
+    Duration::from_secs(60)
+}
+
+/// A time as `1.5s` or `200ms`; `humantime` alone knows no fractions.
+pub(crate) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(from)?;
+    parse_time(&text).ok_or_else(|| {
+        serde::de::Error::custom(format!("{text:?} is no time: write 200ms, 1.5s or 2m"))
+    })
+}
+
+/// The same for a key that may be left out.
+pub(crate) fn some_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    time(from).map(Some)
+}
+
+fn parse_time(text: &str) -> Option<Duration> {
+    let seconds = text.strip_suffix('s').filter(|rest| rest.contains('.'));
+    match seconds {
+        Some(seconds) => Duration::try_from_secs_f64(seconds.parse().ok()?).ok(),
+        None => humantime::parse_duration(text).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = "about = 'x'\n[load]\nworkers = 1\nrequests = 1\n[expect]\nfailed = 0\n";
+
+    fn wrong(text: &str) -> String {
+        format!("{:#}", Scenario::parse("x", text).unwrap_err())
+    }
+
+    #[test]
+    fn the_least_scenario_has_three_backends_and_no_steps() {
+        let scenario = Scenario::parse("least", LEAST).unwrap();
+        assert_eq!(scenario.backend_ids(), ["b1", "b2", "b3"]);
+        assert!(scenario.steps.is_empty());
+        assert_eq!(scenario.load.flags(), ["--workers=1", "--requests=1"]);
+    }
+
+    #[test]
+    fn a_key_that_is_not_known_is_an_error_with_its_line() {
+        let complaint = wrong(&format!("{LEAST}faild = 0\n"));
+        assert!(complaint.contains("faild") && complaint.contains("line 7"), "{complaint}");
+    }
+
+    #[test]
+    fn steps_take_exactly_the_keys_of_their_verb() {
+        let step = |keys: &str| format!("{LEAST}[[step]]\n{keys}\n");
+        assert!(
+            Scenario::parse("x", &step("at = '1s'\ndo = 'fault'\nbackend = 'b1'\nfault = 'hang'"))
+                .is_ok()
+        );
+        assert!(wrong(&step("at = '1s'\ndo = 'fault'\nbackend = 'b1'")).contains("fault"));
+        assert!(
+            wrong(&step("at = '1s'\ndo = 'kill'\nbackend = 'b1'\nfault = 'hang'"))
+                .contains("fault")
+        );
+        assert!(wrong(&step("at = '1s'\ndo = 'explode'\nbackend = 'b1'")).contains("explode"));
+        assert!(wrong(&step("at = '1s'\ndo = 'kill'\nbackend = 'b4'")).contains("b4"));
+    }
+
+    #[test]
+    fn steps_come_in_the_order_of_their_times() {
+        let steps = "[[step]]\nat = '2s'\ndo = 'kill'\nbackend = 'b1'\n\
+                     [[step]]\nat = '1s'\ndo = 'start'\nbackend = 'b1'\n";
+        assert!(wrong(&format!("{LEAST}{steps}")).contains("before"));
+    }
+
+    #[test]
+    fn what_cannot_be_known_cannot_be_expected() {
+        let killed = "run_twice = 0\n[[step]]\nat = '1s'\ndo = 'kill'\nbackend = 'b1'\n";
+        assert!(wrong(&format!("{LEAST}{killed}")).contains("journal"));
+        assert!(wrong(&format!("{LEAST}share = {{ b9 = '1/3' }}\n")).contains("b9"));
+        assert!(wrong(&format!("{LEAST}p99 = '< 5'\n")).contains("p99"));
+    }
+
+    #[test]
+    fn times_may_have_fractions() {
+        assert_eq!(parse_time("1.5s"), Some(Duration::from_millis(1500)));
+        assert_eq!(parse_time("200ms"), Some(Duration::from_millis(200)));
+        assert_eq!(parse_time("-1.5s"), None);
+        assert_eq!(parse_time("soon"), None);
+    }
+}

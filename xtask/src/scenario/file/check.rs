@@ -1,0 +1,111 @@
+//! What a scenario must fulfil beyond its shape: backends that exist, bounds of the right kind,
+//! expectations that can be known.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::{Scenario, Verb};
+use crate::scenario::bound::{Bound, Measured};
+
+pub(super) fn check(scenario: &Scenario) -> Result<()> {
+    if scenario.backends.count == 0 {
+        bail!("backends: count must be at least 1");
+    }
+    if scenario.load.requests.is_none() && scenario.load.duration.is_none() {
+        bail!("load: needs requests or duration");
+    }
+    steps(scenario)?;
+    kinds(scenario)?;
+    knowable(scenario)
+}
+
+fn steps(scenario: &Scenario) -> Result<()> {
+    let ids = scenario.backend_ids();
+    let mut before = Duration::ZERO;
+    for step in &scenario.steps {
+        if let Some(id) = &step.backend
+            && id != "all"
+            && !ids.contains(id)
+        {
+            bail!("step {step}: there is no backend {id}");
+        }
+        if let Some(at) = step.at {
+            if at < before {
+                bail!("step {step}: at {at:?} is before the step above it");
+            }
+            before = at;
+        }
+    }
+    Ok(())
+}
+
+fn kinds(scenario: &Scenario) -> Result<()> {
+    let expect = &scenario.expect;
+    let (count, share, time) =
+        (Measured::Count(0, 0), Measured::Share(0, 0), Measured::Millis(0.0));
+    let mut bounds = vec![
+        ("sent", &expect.sent, count),
+        ("ok", &expect.ok, count),
+        ("failed", &expect.failed, count),
+        ("lost", &expect.lost, count),
+        ("run_twice", &expect.run_twice, count),
+        ("p50", &expect.p50, time),
+        ("p99", &expect.p99, time),
+        ("max", &expect.max, time),
+    ];
+    let mut shares = vec![&expect.share];
+    for window in &expect.window {
+        bounds.extend([
+            ("ok", &window.ok, count),
+            ("failed", &window.failed, count),
+            ("p99", &window.p99, time),
+        ]);
+        shares.push(&window.share);
+    }
+    for (name, bound, kind) in bounds {
+        if let Some(bound) = bound
+            && !bound.suits(kind)
+        {
+            bail!("expect: {name} cannot be {bound}");
+        }
+    }
+    for bound in expect.status.values() {
+        if !bound.suits(count) {
+            bail!("expect: a number of answers cannot be {bound}");
+        }
+    }
+    shares.into_iter().try_for_each(|by_id| check_shares(scenario, by_id, [count, share]))
+}
+
+fn check_shares(
+    scenario: &Scenario,
+    by_id: &BTreeMap<String, Bound>,
+    kinds: [Measured; 2],
+) -> Result<()> {
+    let ids = scenario.backend_ids();
+    for (id, bound) in by_id {
+        if !ids.contains(id) {
+            bail!("expect: there is no backend {id}");
+        }
+        if !kinds.iter().any(|kind| bound.suits(*kind)) {
+            bail!("expect: a share cannot be {bound}");
+        }
+    }
+    Ok(())
+}
+
+/// A journal dies with its backend, and with it what the backend has seen.
+fn knowable(scenario: &Scenario) -> Result<()> {
+    let expect = &scenario.expect;
+    let is_counted = expect.lost.is_some() || expect.run_twice.is_some();
+    let ends = |verb: &Verb| matches!(verb, Verb::Kill | Verb::Terminate);
+    if is_counted && let Some(step) = scenario.steps.iter().find(|step| ends(&step.verb)) {
+        bail!(
+            "expect: lost and run_twice are read from the backends' journals, \
+             and \"{step}\" ends one; use do = \"down\""
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! The steps of a scenario: what can be done to backends and to Nexus, and when.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{some_time, time};
+
+/// One step.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "Written")]
+pub(crate) struct Step {
+    /// When, from the start of the load; without it, right after the step before.
+    pub(crate) at: Option<Duration>,
+    /// Which backends: one's name, `all`, or none where the step is not about backends.
+    pub(crate) backend: Option<String>,
+    /// What.
+    pub(crate) verb: Verb,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Verb {
+    /// SIGKILL.
+    Kill,
+    /// SIGTERM, and wait for the end.
+    Terminate,
+    /// Start again on the same port.
+    Start,
+    /// SIGSTOP.
+    Pause,
+    /// SIGCONT.
+    Resume,
+    /// Add a fault, in the syntax of `fakebackend --fault`.
+    Fault(String),
+    /// Remove all faults.
+    Heal,
+    /// Refuse (or hang, or reset) new connections, and treat open ones so; the journal lives on.
+    Down { mode: String, existing: String },
+    /// The contrary.
+    Up,
+    /// Go up and down by itself; `off` ends that.
+    Flap(String),
+    /// Wait until Nexus says so about the backend; a failure when it takes longer than `within`.
+    Await { message: String, within: Duration },
+    /// SIGTERM to Nexus.
+    StopNexus,
+}
+
+/// A step with all keys that there are.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    #[serde(default, deserialize_with = "some_time")]
+    at: Option<Duration>,
+    #[serde(rename = "do")]
+    verb: String,
+    backend: Option<String>,
+    fault: Option<String>,
+    mode: Option<String>,
+    existing: Option<String>,
+    flap: Option<String>,
+    says: Option<String>,
+    within: Option<Within>,
+}
+
+#[derive(Deserialize)]
+struct Within(#[serde(deserialize_with = "time")] Duration);
+
+impl TryFrom<Written> for Step {
+    type Error = String;
+
+    fn try_from(mut written: Written) -> Result<Self, String> {
+        let verb = written.take_verb()?;
+        let Written { at, backend, fault, mode, existing, flap, says, within, verb: name } =
+            written;
+        let rest = [
+            ("fault", fault.is_some()),
+            ("mode", mode.is_some()),
+            ("existing", existing.is_some()),
+            ("flap", flap.is_some()),
+            ("says", says.is_some()),
+            ("within", within.is_some()),
+        ];
+        if let Some((key, _)) = rest.iter().find(|(_, left)| *left) {
+            return Err(format!("{name} takes no {key}"));
+        }
+        match (&verb, &backend) {
+            (Verb::StopNexus, Some(_)) => Err(format!("{name} takes no backend")),
+            (Verb::StopNexus, None) | (_, Some(_)) => Ok(Self { at, backend, verb }),
+            (_, None) => Err(format!("{name} needs a backend")),
+        }
+    }
+}
+
+impl Step {
+    /// Whether it is done to the backend of this name.
+    pub(crate) fn concerns(&self, id: &str) -> bool {
+        self.backend.as_deref().is_some_and(|named| named == "all" || named == id)
+    }
+}
+
+impl Written {
+    /// The verb with what it needs, taken out; keys that are left do not belong to it.
+    fn take_verb(&mut self) -> Result<Verb, String> {
+        let need = |key: &str| format!("{} needs {key}", self.verb);
+        Ok(match self.verb.as_str() {
+            "kill" => Verb::Kill,
+            "terminate" => Verb::Terminate,
+            "start" => Verb::Start,
+            "pause" => Verb::Pause,
+            "resume" => Verb::Resume,
+            "fault" => Verb::Fault(self.fault.take().ok_or_else(|| need("fault"))?),
+            "heal" => Verb::Heal,
+            "down" => Verb::Down {
+                mode: self.mode.take().unwrap_or_else(|| "refuse".to_owned()),
+                existing: self.existing.take().unwrap_or_else(|| "reset".to_owned()),
+            },
+            "up" => Verb::Up,
+            "flap" => Verb::Flap(self.flap.take().ok_or_else(|| need("flap"))?),
+            "await" => Verb::Await {
+                message: self.says.take().ok_or_else(|| need("says"))?,
+                within: self.within.take().ok_or_else(|| need("within"))?.0,
+            },
+            "stop_nexus" => Verb::StopNexus,
+            other => return Err(format!("there is no step {other:?}")),
+        })
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let backend = self.backend.as_deref().unwrap_or_default();
+        match &self.verb {
+            Verb::Kill => write!(f, "kill {backend}"),
+            Verb::Terminate => write!(f, "terminate {backend}"),
+            Verb::Start => write!(f, "start {backend}"),
+            Verb::Pause => write!(f, "pause {backend}"),
+            Verb::Resume => write!(f, "resume {backend}"),
+            Verb::Fault(fault) => write!(f, "fault {backend}: {fault}"),
+            Verb::Heal => write!(f, "heal {backend}"),
+            Verb::Down { mode, existing } => {
+                write!(f, "take down {backend}: {mode} new connections, {existing} open ones")
+            }
+            Verb::Up => write!(f, "bring up {backend}"),
+            Verb::Flap(flap) => write!(f, "flap {backend}: {flap}"),
+            Verb::Await { message, within } => {
+                write!(f, "await \"{message}\" {backend} within {within:?}")
+            }
+            Verb::StopNexus => f.write_str("stop Nexus (SIGTERM)"),
+        }
+    }
+}
