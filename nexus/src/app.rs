@@ -1,7 +1,7 @@
 //! Wires the parts, owns every thread and task, and ends them in order.
 //!
 //! ```text
-//! main ── start ──┬─ control thread: probes, pickers, signals
+//! main ── start ──┬─ control thread: probes, pickers, reloads
 //!                 ├─ worker threads: everything on a request's way
 //!                 └─ log thread
 //! ```
@@ -10,21 +10,18 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::backend::Backend;
-use crate::listen;
+use crate::control::{Command, Control, Order, Refused};
+use crate::listen::{self, Listening};
 use crate::log::{Log, Writer};
-use crate::picker::BackendId;
-use crate::pool::Pool;
-use crate::probe;
 use crate::settings::Settings;
-use crate::worker::{Shared, Worker};
+use crate::snapshot::{Published, Snapshot};
+use crate::worker::Worker;
 
 /// How far Nexus is on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,13 +36,20 @@ enum Phase {
 /// A Nexus that runs. Dropped, it stops at once.
 pub struct Nexus {
     addresses: Vec<SocketAddr>,
-    shared: Arc<Shared>,
+    published: Arc<Published>,
     phase: watch::Sender<Phase>,
+    commands: mpsc::Sender<Command>,
     workers: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
     // Last: it finishes writing when all workers have handed in what they had.
     _log: Option<Writer>,
 }
+
+/// How long those that are cut off may take to say so, in their answers and in the log.
+const CUT_OFF: Duration = Duration::from_millis(500);
+
+/// Commands that may wait for the control task.
+const COMMANDS_MAX: usize = 16;
 
 /// Why Nexus could not start.
 #[derive(Debug)]
@@ -94,7 +98,7 @@ impl Nexus {
         settings: Settings,
         out: impl io::Write + Send + 'static,
     ) -> Result<Self, StartError> {
-        let mut sockets: Vec<Vec<TcpListener>> =
+        let mut sockets: Vec<Vec<(SocketAddr, TcpListener)>> =
             (0..settings.workers).map(|_| Vec::new()).collect();
         let mut addresses = Vec::new();
         for &address in &settings.listeners {
@@ -102,27 +106,51 @@ impl Nexus {
                 .map_err(|e| StartError::Bind(address, e))?;
             addresses.push(bound[0].local_addr()?);
             for (worker, socket) in sockets.iter_mut().zip(bound) {
-                worker.push(socket);
+                worker.push((address, socket));
             }
         }
         let format = settings.access_log;
         let writer = format.map(|_| Writer::start(out)).transpose()?;
         let log = || writer.as_ref().zip(format).map(|(writer, format)| writer.log(format));
         let bell = Arc::new(Notify::new());
-        let shared = Arc::new(share(settings, &bell));
+        let snapshot = Snapshot::build(settings, None, &bell, fastrand::usize(..));
+        let published = Arc::new(Published::new(snapshot));
         let (phase, _) = watch::channel(Phase::Running);
-        let control = start_control(Arc::clone(&shared), bell, phase.subscribe())?;
-        let workers = sockets
+        let (mut orders, mut receivers) = (Vec::new(), Vec::new());
+        for sockets in sockets {
+            let (order, receiver) = mpsc::unbounded_channel();
+            for (address, socket) in sockets {
+                let _ = order.send(Order::Listen(address, socket));
+            }
+            orders.push(order);
+            receivers.push(receiver);
+        }
+        let control = Control::new(Arc::clone(&published), bell, orders);
+        let (commands, control) = start_control(move || control, phase.subscribe())?;
+        let workers = receivers
             .into_iter()
             .enumerate()
-            .map(|(at, sockets)| {
-                start_worker(at, Arc::clone(&shared), sockets, log(), phase.subscribe())
+            .map(|(at, orders)| {
+                start_worker(at, Arc::clone(&published), orders, log(), phase.subscribe())
             })
             .collect::<io::Result<Vec<_>>>()?;
         for address in &addresses {
             tracing::info!(%address, workers = workers.len(), "listening");
         }
-        Ok(Self { addresses, shared, phase, workers, control: Some(control), _log: writer })
+        let control = Some(control);
+        Ok(Self { addresses, published, phase, commands, workers, control, _log: writer })
+    }
+
+    /// Runs with other settings from now on; what did not change is not disturbed.
+    ///
+    /// # Errors
+    ///
+    /// Says why not; then nothing has changed.
+    pub fn reload(&self, settings: Settings) -> Result<(), Refused> {
+        let (reply, outcome) = oneshot::channel();
+        let command = Command::Reload(Box::new(settings), reply);
+        self.commands.blocking_send(command).map_err(|_| Refused::Stopping)?;
+        outcome.blocking_recv().map_err(|_| Refused::Stopping)?
     }
 
     /// Returns the addresses listened on, with their real ports.
@@ -130,9 +158,9 @@ impl Nexus {
         &self.addresses
     }
 
-    /// Returns the pool that requests go to.
-    pub fn pool(&self) -> &Pool {
-        &self.shared.pool
+    /// Returns the snapshot that new requests are answered by.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.current()
     }
 
     /// Stops accepting, finishes what is under way within the shutdown timeout, and ends.
@@ -151,16 +179,6 @@ impl Drop for Nexus {
             let _ = thread.join();
         }
     }
-}
-
-fn share(settings: Settings, bell: &Arc<Notify>) -> Shared {
-    let backends = settings
-        .backends
-        .iter()
-        .zip(0..)
-        .map(|(url, id)| Arc::new(Backend::new(BackendId(id), url.clone(), Arc::clone(bell))));
-    let pool = Pool::new(backends.collect(), fastrand::usize(..));
-    Shared { settings, pool, open: AtomicUsize::new(0) }
 }
 
 /// Runs `work` on a thread of its own, on a runtime of its own.
@@ -184,69 +202,58 @@ where
     })
 }
 
-/// Starts the one writer of what all workers read: probes observe, this lays out.
+/// Starts the one writer of what all workers read.
 fn start_control(
-    shared: Arc<Shared>,
-    bell: Arc<Notify>,
-    mut phase: watch::Receiver<Phase>,
-) -> io::Result<JoinHandle<()>> {
-    let (resolved, wait) = std::sync::mpsc::sync_channel::<()>(0);
-    let control = start_thread("control".to_owned(), move || async move {
-        let probing = &shared.settings.probing;
-        for backend in shared.pool.backends() {
-            probe::resolve(backend, probing.timeout).await;
-        }
-        drop(resolved);
-        for backend in shared.pool.backends() {
-            tokio::task::spawn_local(probe::keep_probing(Arc::clone(backend), probing.clone()));
-        }
-        let lay_out = async {
-            loop {
-                bell.notified().await;
-                shared.pool.lay_out();
-            }
-        };
+    make: impl FnOnce() -> Control + Send + 'static,
+    phase: watch::Receiver<Phase>,
+) -> io::Result<(mpsc::Sender<Command>, JoinHandle<()>)> {
+    let (commands, received) = mpsc::channel(COMMANDS_MAX);
+    let (begun, wait) = std::sync::mpsc::sync_channel::<()>(0);
+    let thread = start_thread("control".to_owned(), move || async move {
+        let mut control = make();
+        control.begin().await;
+        drop(begun);
         tokio::select! {
-            () = lay_out => {}
-            _ = phase.wait_for(|phase| *phase == Phase::Stopped) => {}
+            () = control.run(received) => {}
+            () = until(phase, Phase::Stopped) => {}
         }
     })?;
     // No request before its backend has an address.
     let _ = wait.recv();
-    Ok(control)
+    Ok((commands, thread))
 }
 
 fn start_worker(
     at: usize,
-    shared: Arc<Shared>,
-    sockets: Vec<TcpListener>,
+    published: Arc<Published>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
     log: Option<Log>,
     phase: watch::Receiver<Phase>,
 ) -> io::Result<JoinHandle<()>> {
     start_thread(format!("worker-{at}"), move || async move {
-        let worker = Worker::new(shared, log);
+        let worker = Worker::new(published, log);
         tokio::task::spawn_local({
             let worker = Rc::clone(&worker);
             async move { worker.keep_time().await }
         });
-        let accepting: Vec<_> = sockets
-            .into_iter()
-            .map(|socket| {
-                let stop = until(phase.clone(), Phase::Draining);
-                tokio::task::spawn_local(listen::accept(Rc::clone(&worker), socket, stop))
-            })
-            .collect();
-        until(phase.clone(), Phase::Draining).await;
-        for accepting in accepting {
-            if let Ok(Err(error)) = accepting.await {
-                tracing::error!(%error, "a listener failed");
+        let mut listening = Listening::new(&worker);
+        let mut drain = std::pin::pin!(until(phase.clone(), Phase::Draining));
+        loop {
+            tokio::select! {
+                () = &mut drain => break,
+                Some(order) = orders.recv() => listening.follow(order).await,
             }
         }
+        listening.stop_all().await;
         worker.drain();
-        let limit: Duration = worker.settings().timeouts.shutdown;
+        let limit = worker.timeout(|timeouts| timeouts.shutdown);
         tokio::select! {
             () = worker.until_empty() => {}
-            () = tokio::time::sleep(limit) => tracing::warn!("cut off what was still under way"),
+            () = tokio::time::sleep(limit) => {
+                tracing::warn!("cutting off what is still under way");
+                worker.cut_off();
+                let _ = tokio::time::timeout(CUT_OFF, worker.until_empty()).await;
+            }
             () = until(phase, Phase::Stopped) => {}
         }
     })

@@ -3,14 +3,13 @@
 pub mod idle;
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::health::{Health, Observation, Verdict};
-use crate::picker::BackendId;
 
 /// Where a backend is, as configured: `http://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,10 +65,21 @@ impl std::fmt::Display for BackendUrl {
     }
 }
 
+/// A number that no two backends share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Serial(u64);
+
+impl Serial {
+    fn next() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(LAST.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// One backend of a pool.
 pub struct Backend {
-    /// Its place in the pool.
-    pub id: BackendId,
+    /// What tells it from every other backend that there is or was.
+    pub serial: Serial,
     /// Where it is.
     pub url: BackendUrl,
     /// The same as text, as logs and answers name it.
@@ -86,15 +96,17 @@ pub struct Backend {
     health: Mutex<Health>,
     /// Rung when the verdict flips, so that the control task lays out the picker.
     bell: Arc<Notify>,
+    /// Rung when a request found it DOWN, so that its probe soon says whether that is so.
+    doubted: Notify,
 }
 
 impl Backend {
     /// Makes a backend that is UP until seen otherwise.
-    pub fn new(id: BackendId, url: BackendUrl, bell: Arc<Notify>) -> Self {
+    pub fn new(url: BackendUrl, bell: Arc<Notify>) -> Self {
         let name = url.to_string().into_boxed_str();
         let own_fields = format!("X-Forwarded-By: Nexus\r\nX-Backend-Server: {name}\r\n");
         Self {
-            id,
+            serial: Serial::next(),
             own_fields: own_fields.into_bytes().into(),
             url,
             name,
@@ -104,6 +116,7 @@ impl Backend {
             downs: AtomicU32::new(0),
             health: Mutex::default(),
             bell,
+            doubted: Notify::new(),
         }
     }
 
@@ -128,11 +141,15 @@ impl Backend {
 
     /// Takes an observation into account. A flip is logged once, here, and rings the bell.
     pub fn observe(&self, observation: Observation) {
-        let mut health = self.lock();
-        if !health.observe(observation) {
-            return;
-        }
-        match health.verdict {
+        let verdict = {
+            let mut health = self.lock();
+            if !health.observe(observation) {
+                return;
+            }
+            self.is_up.store(health.verdict == Verdict::Up, Ordering::Relaxed);
+            health.verdict
+        };
+        match verdict {
             Verdict::Up => tracing::info!(backend = %self.name, "backend is UP"),
             Verdict::Down(reason) => {
                 self.downs.fetch_add(1, Ordering::Relaxed);
@@ -144,8 +161,15 @@ impl Backend {
                 tracing::warn!(backend = %self.name, cause = reason.code(), seen_by, "backend is DOWN");
             }
         }
-        self.is_up.store(health.verdict == Verdict::Up, Ordering::Relaxed);
         self.bell.notify_one();
+        if matches!(observation, Observation::RequestFailed(_)) {
+            self.doubted.notify_one();
+        }
+    }
+
+    /// Waits until a request has found it DOWN.
+    pub async fn doubted(&self) {
+        self.doubted.notified().await;
     }
 
     /// Returns its addresses, the one that answered last in front.

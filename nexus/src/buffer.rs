@@ -6,7 +6,7 @@
 //! that was used a moment ago is still in the processor's cache; one per connection never is.
 //! Dropping a [`Buffer`] hands its memory back to the thread it was taken on.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
 
 /// Holds any ordinary request whole.
@@ -22,7 +22,12 @@ const SIZES: [usize; 3] = [SMALL, MEDIUM, 512 * 1024];
 /// How many free buffers of each size a worker keeps: 4 MiB of each.
 const KEPT: [usize; 3] = [256, 32, 8];
 
+/// The largest buffers that a worker lends at once, 32 MiB in all: what slow readers of large
+/// answers may hold.
+const LARGEST_MAX: usize = 64;
+
 thread_local! {
+    static LARGEST: Cell<usize> = const { Cell::new(0) };
     static FREE: RefCell<[Vec<Box<[u8]>>; 3]> = const { RefCell::new([const { Vec::new() }; 3]) };
 }
 
@@ -48,6 +53,12 @@ impl Buffer {
     }
 
     fn of_class(class: usize) -> Self {
+        let largest = SIZES.len() - 1;
+        let class =
+            if class == largest && LARGEST.get() >= LARGEST_MAX { class - 1 } else { class };
+        if class == largest {
+            LARGEST.set(LARGEST.get() + 1);
+        }
         let free = FREE.with_borrow_mut(|free| free[class].pop());
         Self { bytes: free.unwrap_or_else(|| vec![0; SIZES[class]].into_boxed_slice()) }
     }
@@ -59,6 +70,9 @@ impl Buffer {
         let Some(class) = SIZES.iter().position(|size| *size > self.bytes.len()) else {
             return false;
         };
+        if class == SIZES.len() - 1 && LARGEST.get() >= LARGEST_MAX {
+            return false;
+        }
         let mut larger = Self::of_class(class);
         larger.bytes[..used].copy_from_slice(&self.bytes[..used]);
         std::mem::swap(self, &mut larger);
@@ -86,6 +100,9 @@ impl Drop for Buffer {
         let Some(class) = SIZES.iter().position(|size| *size == bytes.len()) else {
             return;
         };
+        if class == SIZES.len() - 1 {
+            let _ = LARGEST.try_with(|lent| lent.set(lent.get() - 1));
+        }
         // The thread may be on its way out; then the memory goes with it.
         let _ = FREE.try_with(|free| {
             let free = &mut free.borrow_mut()[class];

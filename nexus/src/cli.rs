@@ -10,7 +10,7 @@ use crate::backend::BackendUrl;
 use crate::listen;
 use crate::log::LogFormat;
 use crate::retry::Policy;
-use crate::settings::{Probing, Settings, Timeouts};
+use crate::settings::{PoolSettings, Probing, Settings, Timeouts};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -144,11 +144,16 @@ impl Cli {
         };
         Settings {
             listeners: self.listen,
-            backends: self.backend,
+            pools: vec![PoolSettings {
+                name: "default".to_owned(),
+                backends: self.backend,
+                probing: Probing { interval: self.health_interval, timeout: self.health_timeout },
+                retry: Policy { attempts_max: self.attempts, on_timeout: self.retry_on_timeout },
+                timeout_connect: self.connect_timeout,
+                timeout_response: self.response_timeout,
+            }],
             workers: self.workers,
             timeouts: Timeouts {
-                connect: self.connect_timeout,
-                response: self.response_timeout,
                 head: self.head_timeout,
                 idle: self.idle_timeout,
                 stall: self.stall_timeout,
@@ -156,8 +161,6 @@ impl Cli {
                 idle_backend: self.backend_idle_timeout,
                 shutdown: self.shutdown_timeout,
             },
-            retry: Policy { attempts_max: self.attempts, on_timeout: self.retry_on_timeout },
-            probing: Probing { interval: self.health_interval, timeout: self.health_timeout },
             trusted: self.trusted_proxy,
             half_close: self.allow_half_close,
             connections_max: self.max_connections.map_or(fit, |max| max as usize),

@@ -19,11 +19,12 @@ use crate::buffer::Buffer;
 use crate::deadline::Deadline;
 use crate::flow::Flow;
 use crate::http1::gate::{self, Admission};
-use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead};
+use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead, TARGET_BYTES_MAX};
+use crate::listen::Door;
 use crate::proxy;
 use crate::reason::Reason;
 use crate::respond;
-use crate::worker::Worker;
+use crate::worker::{Open, Worker};
 
 /// How long an idle connection may still begin a request once Nexus drains; the answer to it says
 /// `Connection: close`. Closing at once would cut off requests that are on their way.
@@ -39,6 +40,8 @@ const LINGER_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub struct Client {
     /// The worker that carries the connection.
     pub worker: Rc<Worker>,
+    /// The listener that it came by.
+    pub door: Rc<Door>,
     /// The connection.
     pub stream: TcpStream,
     /// The connection's place on the clock.
@@ -61,11 +64,11 @@ pub enum After {
 }
 
 /// Carries a connection from accept to close.
-pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
-    let _open = worker.opened();
+pub async fn serve(open: Open, door: Rc<Door>, stream: TcpStream, peer: SocketAddr) {
+    let worker = Rc::clone(open.worker());
     let deadline = worker.deadlines.lend();
     let ip = peer.ip().to_canonical();
-    let mut client = Client { worker, stream, deadline, ip };
+    let mut client = Client { worker, door, stream, deadline, ip };
     while client.has_bytes().await {
         // In a box of its own: an idle connection must not hold room for a busy one.
         if !Box::pin(client.busy()).await {
@@ -75,15 +78,20 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr) {
 }
 
 impl Client {
+    /// Says whether the next answer is the last on this connection.
+    pub fn is_draining(&self) -> bool {
+        self.worker.is_draining() || self.door.is_closing()
+    }
+
     /// Waits for bytes; returns whether there are any.
     async fn has_bytes(&mut self) -> bool {
-        self.deadline.set(self.worker.settings().timeouts.idle);
+        self.deadline.set(self.worker.timeout(|timeouts| timeouts.idle));
         let mut in_grace = false;
         poll_fn(|cx| {
             if let Poll::Ready(ready) = self.stream.poll_read_ready(cx) {
                 return Poll::Ready(ready.is_ok());
             }
-            if self.worker.is_draining() && !in_grace {
+            if self.is_draining() && !in_grace {
                 in_grace = true;
                 self.deadline.set(DRAIN_GRACE);
             }
@@ -125,18 +133,22 @@ impl Client {
     async fn answer(&mut self, input: Input, head: RequestHead) -> (After, Option<Input>) {
         let began = self.worker.begin();
         let Input { buffer, len, .. } = input;
-        let head_len = head.len;
+        let (head_len, method, target) = (head.len, head.method, head.target);
         match gate::admit(&buffer[..len], head) {
             Err(reason) => (respond::refuse_unread(self, &buffer[..len], reason).await, None),
             Ok(admission) => {
                 let (Admission::Forward(request) | Admission::AnswerOptions(request)) = &admission;
-                let Ok(upload) = Flow::new(buffer, head_len, len, request.body, true) else {
-                    return (respond::refuse_unread(self, &[], Reason::BadBody).await, None);
+                let upload = match Flow::new(buffer, head_len, len, request.body, true) {
+                    Ok(upload) => upload,
+                    Err(buffer) => {
+                        let words = (method.of(&buffer), target.of(&buffer));
+                        return (respond::refuse_named(self, words, Reason::BadBody).await, None);
+                    }
                 };
                 let (after, rest) = match admission {
                     Admission::Forward(request) => proxy::serve(self, request, upload, began).await,
                     Admission::AnswerOptions(request) => {
-                        (respond::options(self, &request, &upload).await, upload.into_rest())
+                        (respond::options(self, &request, &upload, began).await, upload.into_rest())
                     }
                 };
                 let rest = rest.map(|(buffer, len)| Input { buffer, len });
@@ -147,7 +159,7 @@ impl Client {
 
     /// Reads until the input holds a whole head; `None` means the client left or was idle.
     async fn read_head(&mut self, input: &mut Input) -> Result<Option<RequestHead>, Reason> {
-        self.deadline.set(self.worker.settings().timeouts.head);
+        self.deadline.set(self.worker.timeout(|timeouts| timeouts.head));
         let mut unparsed = 0;
         loop {
             unparsed -= input.skip_empty_lines().min(unparsed);
@@ -185,7 +197,7 @@ impl Client {
 
     /// Writes all of `bytes`, unless the client stalls or leaves.
     pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), Reason> {
-        self.deadline.set(self.worker.settings().timeouts.stall);
+        self.deadline.set(self.worker.timeout(|timeouts| timeouts.stall));
         let mut at = 0;
         poll_fn(|cx| {
             while at < bytes.len() {
@@ -234,20 +246,32 @@ struct Input {
 
 impl Input {
     fn parse(&mut self) -> Result<Option<RequestHead>, Reason> {
-        head::parse_request(&self.buffer[..self.len]).map_err(|bad| match bad {
+        let parsed = head::parse_request(&self.buffer[..self.len]).map_err(|bad| match bad {
             BadHead::Malformed => Reason::MalformedRequest,
             BadHead::Version if self.buffer.starts_with(b"PRI ") => Reason::MalformedRequest,
             BadHead::Version => Reason::VersionNotSupported,
             BadHead::TooManyFields => Reason::HeadTooLarge,
-        })
+        })?;
+        // One read may bring more than the limit: what counts is the head, not how it came.
+        match parsed {
+            Some(head) if head.len > HEAD_BYTES_MAX => {
+                let is_target = head.target.of(&self.buffer).len() > TARGET_BYTES_MAX;
+                Err(if is_target { Reason::TargetTooLong } else { Reason::HeadTooLarge })
+            }
+            parsed => Ok(parsed),
+        }
     }
 
     /// Forgets empty lines before a head (RFC 9112 §2.2); returns how many bytes they took.
     fn skip_empty_lines(&mut self) -> usize {
-        let bytes = &self.buffer[..self.len];
-        let empty = bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        // A lone CR may not stand for an end of line; what comes next decides.
-        let empty = if empty > 0 && bytes[empty - 1] == b'\r' { empty - 1 } else { empty };
+        let mut empty = 0;
+        loop {
+            empty += match &self.buffer[empty..self.len] {
+                [b'\r', b'\n', ..] => 2,
+                [b'\n', ..] => 1,
+                _ => break,
+            };
+        }
         if empty > 0 {
             self.buffer.copy_within(empty..self.len, 0);
             self.len -= empty;

@@ -60,12 +60,16 @@ pub struct Flow {
     suffix: Recycled<u8>,
     suffix_at: usize,
     body: Body,
+    ends_with_source: bool,
     trailers: Vec<u8>,
+    /// Whether trailers are sent on.
+    has_trailers: bool,
     to_chunked: bool,
     /// Whether written data is kept.
     keep: bool,
     /// Whether written data was let go.
     is_lossy: bool,
+    was_blocked: bool,
     /// Whether the last read filled all the room there was.
     was_full: bool,
     /// Bytes of the body read so far.
@@ -83,20 +87,21 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// Fails with [`Stop::BadBody`] if what was read of the body is broken.
+    /// Hands the buffer back if what was read of the body is broken.
     pub fn new(
         mut buffer: Buffer,
         at: usize,
         end: usize,
         framing: Framing,
         kept: bool,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, Buffer> {
         let was_full = end == buffer.len();
         let mut body = Body::from(framing);
         let mut trailers = Vec::new();
-        let piece = body
-            .decode(&mut buffer[at..end], |lines| trailers.extend_from_slice(lines))
-            .map_err(|_| Stop::BadBody)?;
+        let decoded = body.decode(&mut buffer[at..end], |lines| trailers.extend_from_slice(lines));
+        let Ok(piece) = decoded else {
+            return Err(buffer);
+        };
         Ok(Self {
             size: buffer.len(),
             buffer: Some(buffer),
@@ -108,10 +113,13 @@ impl Flow {
             suffix: Recycled::default(),
             suffix_at: 0,
             body,
+            ends_with_source: framing == Framing::UntilClose,
             trailers,
+            has_trailers: true,
             to_chunked: false,
             keep: kept,
             is_lossy: false,
+            was_blocked: false,
             was_full,
             body_bytes: piece.data as u64,
             written: 0,
@@ -132,6 +140,11 @@ impl Flow {
     /// Returns whether the message was read to its end.
     pub fn is_read(&self) -> bool {
         self.body.is_done()
+    }
+
+    /// Returns whether it ends with its source's connection.
+    pub fn is_until_close(&self) -> bool {
+        self.ends_with_source
     }
 
     /// Returns whether bytes came that are not this message's.
@@ -158,7 +171,12 @@ impl Flow {
 
     /// Keeps trailers from being sent on.
     pub fn drop_trailers(&mut self) {
-        self.trailers.clear();
+        self.has_trailers = false;
+    }
+
+    /// Returns whether the sink ever made the source wait.
+    pub fn was_blocked(&self) -> bool {
+        self.was_blocked
     }
 
     /// Puts the head `write` writes before the data, and says whether the data goes out chunked.
@@ -205,7 +223,9 @@ impl Flow {
             }
             if self.body.is_done() {
                 self.suffix.extend_from_slice(b"0\r\n");
-                self.suffix.extend_from_slice(&self.trailers);
+                if self.has_trailers {
+                    self.suffix.extend_from_slice(&self.trailers);
+                }
                 self.suffix.extend_from_slice(b"\r\n");
             }
         }
@@ -231,7 +251,9 @@ impl Flow {
     ) -> Poll<Result<(), Stop>> {
         loop {
             while !self.is_drained() {
-                ready!(self.poll_drain(cx, to)).map_err(|_| Stop::SinkFailed)?;
+                let drained = self.poll_drain(cx, to);
+                self.was_blocked |= drained.is_pending();
+                ready!(drained).map_err(|_| Stop::SinkFailed)?;
             }
             if self.body.is_done() {
                 return Poll::Ready(Ok(()));

@@ -16,13 +16,16 @@ use crate::connection::Client;
 use crate::deadline::Deadline;
 use crate::dial;
 use crate::flow::{Flow, Stop};
+use crate::health::{Incident, Observation};
 use crate::http1::body::Framing;
 use crate::http1::egress;
 use crate::http1::gate::Request;
 use crate::http1::head::{self, HEAD_BYTES_MAX, Version};
 use crate::http1::response::{self, Response};
+use crate::pool::Pool;
 use crate::reason::Reason;
 use crate::retry::{Failure, Progress};
+use crate::worker::View;
 
 /// Interim answers before the final one. Early hints come once or twice; a flood is an attack.
 const INTERIM_MAX: u32 = 16;
@@ -42,6 +45,10 @@ pub enum Upload {
 pub struct Exchange<'c> {
     /// Who asked.
     pub client: &'c mut Client,
+    /// The snapshot that was current when it came.
+    pub view: View,
+    /// Where in it the pool is that answers.
+    pub pool: usize,
     /// What for.
     pub request: Request,
     /// The request's bytes.
@@ -50,6 +57,8 @@ pub struct Exchange<'c> {
     pub upload_state: Upload,
     /// Interim answers on their way to the client.
     pub interim: Vec<u8>,
+    /// Whether a client that waits for `100 Continue` has been told to go on.
+    pub was_continued: bool,
 }
 
 /// A connection to a backend that carries a request.
@@ -60,6 +69,24 @@ pub struct Upstream {
     pub backend: Arc<Backend>,
     /// Whether an earlier request used it.
     pub reused: bool,
+    /// How often the backend had been DOWN when it was opened.
+    pub downs: u32,
+}
+
+impl Upstream {
+    /// Counts a failure against the backend, if it is the backend's.
+    pub fn blame(&self, reason: Reason, progress: Progress, download: Option<&Flow>) {
+        let incident = Incident {
+            reason,
+            was_stale: self.reused && progress != Progress::Answered,
+            is_old: self.downs != self.backend.downs(),
+            client_was_slow: download.is_some_and(Flow::was_blocked),
+            had_no_length: download.is_some_and(Flow::is_until_close),
+        };
+        if incident.counts() {
+            self.backend.observe(Observation::RequestFailed(reason));
+        }
+    }
 }
 
 /// An answer whose head has come.
@@ -68,10 +95,8 @@ pub struct Answered {
     pub upstream: Upstream,
     /// Its head, and what was decided about it.
     pub response: Response,
-    /// The buffer that holds the head and what else was read.
-    pub buffer: Buffer,
-    /// How much was read.
-    pub len: usize,
+    /// The answer's bytes, of which the head comes first.
+    pub download: Flow,
 }
 
 /// What was read of an answer.
@@ -81,6 +106,12 @@ struct Incoming {
     len: usize,
     interims: u32,
     has_answered: bool,
+}
+
+impl Incoming {
+    fn take(&mut self) -> Option<(Buffer, usize)> {
+        Some((self.buffer.take()?, self.len))
+    }
 }
 
 /// Tries the request on `backend`, over an idle connection unless it must be a `fresh` one.
@@ -96,26 +127,36 @@ pub async fn attempt(
     let mut upstream = match open(exchange, backend, fresh).await {
         Ok(upstream) => upstream,
         Err(reason) => {
+            if reason.is_connection_error() {
+                backend.observe(Observation::RequestFailed(reason));
+            }
             return Err(Failure { reason, progress: Progress::NothingSent, reused: false });
         }
     };
     exchange.start(backend);
     let mut incoming = Incoming::default();
     let answered = poll_fn(|cx| exchange.poll_head(cx, &mut upstream, &mut incoming)).await;
-    match (answered, incoming.buffer) {
-        (Ok(response), Some(buffer)) => {
-            Ok(Answered { upstream, response, buffer, len: incoming.len })
-        }
-        (Ok(_), None) => unreachable!("a head was read into a buffer"),
-        (Err(reason), _) => {
+    let answered =
+        answered.and_then(|response| Ok((download(&response, incoming.take())?, response)));
+    match answered {
+        Ok((download, response)) => Ok(Answered { upstream, response, download }),
+        Err(reason) => {
             let progress = match exchange.upload.written {
                 _ if incoming.has_answered => Progress::Answered,
                 0 => Progress::NothingSent,
                 _ => Progress::Sent,
             };
+            upstream.blame(reason, progress, None);
             Err(Failure { reason, progress, reused: upstream.reused })
         }
     }
+}
+
+/// Makes the flow of an answer whose head lies at the start of what was read.
+fn download(response: &Response, read: Option<(Buffer, usize)>) -> Result<Flow, Reason> {
+    let (buffer, len) = read.expect("a head was read into it");
+    let framing = if response.head.status == 101 { Framing::UntilClose } else { response.body };
+    Flow::new(buffer, response.head.len, len, framing, false).map_err(|_| Reason::BadResponse)
 }
 
 /// Takes an idle connection or opens a new one.
@@ -134,13 +175,13 @@ async fn open(
     let stream = match idle {
         Some(stream) => stream,
         None => {
-            let limit = client.worker.settings().timeouts.connect;
+            let limit = exchange.pool().settings.timeout_connect;
             // In a box: most requests find an idle connection and need no room for this.
             let within = async |limit, address| within(&client.deadline, limit, address).await;
             Box::pin(dial::dial(backend, limit, within)).await?
         }
     };
-    Ok(Upstream { stream, backend: Arc::clone(backend), reused })
+    Ok(Upstream { stream, backend: Arc::clone(backend), reused, downs: backend.downs() })
 }
 
 /// Connects under a limit on the connection's own clock.
@@ -160,9 +201,14 @@ async fn within(
 }
 
 impl Exchange<'_> {
+    /// Returns the pool that answers.
+    pub fn pool(&self) -> &Pool {
+        &self.view.pools[self.pool]
+    }
+
     /// Puts the request at its start.
     fn start(&mut self, backend: &Backend) {
-        let settings = self.client.worker.settings();
+        let settings = &self.view.settings;
         let client =
             egress::Client { ip: self.client.ip, is_trusted: settings.trusts(self.client.ip) };
         self.upload.rewind();
@@ -172,7 +218,14 @@ impl Exchange<'_> {
             egress::request(out, bytes, request, client, authority);
         });
         self.upload_state = Upload::Flowing;
-        self.client.deadline.set(settings.timeouts.stall);
+        let stall = self.view.settings.timeouts.stall;
+        let response = self.pool().settings.timeout_response;
+        self.client.deadline.set(if self.awaits_continue() { response } else { stall });
+    }
+
+    /// Says whether the client waits for the backend's word before it sends its body.
+    fn awaits_continue(&self) -> bool {
+        self.request.expects_continue && !self.was_continued && self.upload.body_bytes == 0
     }
 
     /// Moves the request on while waiting for the head of the final answer.
@@ -184,8 +237,16 @@ impl Exchange<'_> {
     ) -> Poll<Result<Response, Reason>> {
         loop {
             self.poll_interim(cx)?;
-            self.poll_upload(cx, &mut upstream.stream)?;
-            match self.poll_incoming(cx, upstream, incoming) {
+            if self.poll_upload(cx, &mut upstream.stream)? {
+                self.client.deadline.set(self.pool().settings.timeout_response);
+            }
+            // What the client has not taken yet must not pile up.
+            let polled = if self.interim.is_empty() {
+                self.poll_incoming(cx, upstream, incoming)
+            } else {
+                Poll::Pending
+            };
+            match polled {
                 Poll::Ready(Ok(Some(response))) => return Poll::Ready(Ok(response)),
                 Poll::Ready(Ok(None)) => {} // More may already be there, or go out to the client.
                 Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
@@ -199,8 +260,14 @@ impl Exchange<'_> {
 
     /// Says who is to blame for a deadline that passed before the answer.
     fn why_late(&self) -> Reason {
-        let waits_for_client = self.upload_state == Upload::Flowing && self.upload.is_drained();
-        if waits_for_client { Reason::BodyTimeout } else { Reason::ResponseTimeout }
+        let waits_for_client = self.upload_state == Upload::Flowing
+            && self.upload.is_drained()
+            && !self.awaits_continue();
+        match waits_for_client {
+            _ if self.client.worker.deadlines.is_over() => Reason::ShuttingDown,
+            true => Reason::BodyTimeout,
+            false => Reason::ResponseTimeout,
+        }
     }
 
     /// Writes interim answers to the client.
@@ -216,6 +283,7 @@ impl Exchange<'_> {
     }
 
     /// Moves the request towards the backend; once it is there, watches whether the client stays.
+    /// Returns whether it has just arrived.
     ///
     /// # Errors
     ///
@@ -224,21 +292,24 @@ impl Exchange<'_> {
         &mut self,
         cx: &mut Context<'_>,
         backend: &mut TcpStream,
-    ) -> Result<(), Reason> {
+    ) -> Result<bool, Reason> {
+        let mut has_arrived = false;
         if self.upload_state == Upload::Flowing {
             let moved = self.upload.moved;
             let polled = self.upload.poll(cx, &mut self.client.stream, backend);
             if self.upload.moved != moved {
-                self.client.deadline.set(self.client.worker.settings().timeouts.stall);
+                if !self.awaits_continue() {
+                    self.client.deadline.set(self.view.settings.timeouts.stall);
+                }
                 if !self.request.is_idempotent {
                     self.upload.let_go();
                 }
             }
             match polled {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => return Ok(false),
                 Poll::Ready(Ok(())) => {
                     self.upload_state = Upload::Done;
-                    self.client.deadline.set(self.client.worker.settings().timeouts.response);
+                    has_arrived = true;
                 }
                 Poll::Ready(Err(Stop::SinkFailed)) => self.upload_state = Upload::Broken,
                 Poll::Ready(Err(Stop::BadBody)) => return Err(Reason::BadBody),
@@ -246,14 +317,14 @@ impl Exchange<'_> {
                 Poll::Ready(Err(Stop::SourceFailed)) => return Err(Reason::ClientGone),
             }
         }
-        let half_close = self.client.worker.settings().half_close;
+        let half_close = self.view.settings.half_close;
         if self.upload_state == Upload::Done && !half_close {
             let gone = self.upload.poll_gone(cx, &mut self.client.stream);
             if gone.is_ready() {
                 return Err(Reason::ClientGone);
             }
         }
-        Ok(())
+        Ok(has_arrived)
     }
 
     /// Reads towards a head; `None` asks to be called again.
@@ -294,6 +365,9 @@ impl Exchange<'_> {
                 return Ok(None);
             };
             let len = head.len;
+            if len > HEAD_BYTES_MAX {
+                return Err(Reason::BadResponse);
+            }
             let response = response::admit(bytes, head, self.request.is_head)?;
             if !response.is_interim() {
                 return self.check_switch(bytes, &response).map(|()| Some(response));
@@ -311,8 +385,9 @@ impl Exchange<'_> {
     fn pass_interim(&mut self, bytes: &[u8], response: &Response) {
         let speaks_it = self.request.head.version == Version::Http11;
         // Asked for, and still waited for.
-        let is_awaited = self.request.expects_continue && self.upload.body_bytes == 0;
+        let is_awaited = self.awaits_continue();
         if speaks_it && (response.head.status != 100 || is_awaited) {
+            self.was_continued |= response.head.status == 100;
             egress::interim(&mut self.interim, bytes, response);
         }
     }

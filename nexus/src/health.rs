@@ -25,6 +25,29 @@ pub enum Observation {
     RequestFailed(Reason),
 }
 
+/// A request's connection to a backend that failed, as far as it may count against the backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Incident {
+    /// What went wrong.
+    pub reason: Reason,
+    /// Whether the connection had been idle, and no byte of an answer came: it had grown stale.
+    pub was_stale: bool,
+    /// Whether the connection is from before the backend was DOWN for the last time.
+    pub is_old: bool,
+    /// Whether the client kept the backend waiting: its patience may have ended.
+    pub client_was_slow: bool,
+    /// Whether the answer was to end with the connection, so that its end proves little.
+    pub had_no_length: bool,
+}
+
+impl Incident {
+    /// Says whether it shows that the backend is DOWN.
+    pub fn counts(&self) -> bool {
+        self.reason.is_connection_error()
+            && !(self.was_stale || self.is_old || self.client_was_slow || self.had_no_length)
+    }
+}
+
 /// What is known of a backend's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
@@ -69,6 +92,20 @@ mod tests {
     use super::*;
 
     const FAILED: Observation = Observation::RequestFailed(Reason::ConnectRefused);
+
+    #[test]
+    fn only_what_the_backend_did_by_itself_counts() {
+        let reason = Reason::BackendReset;
+        let (was_stale, is_old, client_was_slow, had_no_length) = (false, false, false, false);
+        let plain = Incident { reason, was_stale, is_old, client_was_slow, had_no_length };
+        assert!(plain.counts());
+        assert!(!Incident { reason: Reason::ClientGone, ..plain }.counts());
+        assert!(!Incident { reason: Reason::NoSocket, ..plain }.counts());
+        assert!(!Incident { was_stale: true, ..plain }.counts());
+        assert!(!Incident { is_old: true, ..plain }.counts());
+        assert!(!Incident { client_was_slow: true, ..plain }.counts());
+        assert!(!Incident { had_no_length: true, ..plain }.counts());
+    }
 
     #[test]
     fn the_first_failure_means_down_and_flips_once() {

@@ -29,6 +29,7 @@ pub mod http1;
 pub mod log;
 pub mod reason;
 pub mod retry;
+pub mod snapshot;
 
 // What a worker lends.
 pub mod buffer;
@@ -39,5 +40,6 @@ pub mod worker;
 // Beside the way, and above it.
 pub mod app;
 pub mod cli;
+pub mod control;
 pub mod probe;
 pub mod settings;

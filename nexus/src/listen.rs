@@ -5,17 +5,21 @@
 //! With `SO_REUSEPORT` the kernel spreads connections over the workers' sockets; no thread hands
 //! anything to another, and none wakes for another's connection.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::sync::atomic::Ordering;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::connection;
+use crate::control::Order;
 use crate::worker::Worker;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
@@ -61,54 +65,126 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// Accepts connections until `stop`, then those that wait already, and closes the socket.
-pub async fn accept(
+/// A listener as the connections that came by it see it.
+#[derive(Default)]
+pub struct Door {
+    is_closing: Cell<bool>,
+}
+
+impl Door {
+    /// Says whether connections that came by it are to be closed after their next answer.
+    pub fn is_closing(&self) -> bool {
+        self.is_closing.get()
+    }
+}
+
+/// The listeners of one worker.
+pub struct Listening<'w> {
+    worker: &'w Rc<Worker>,
+    open: Vec<Accepting>,
+}
+
+/// A listener that accepts.
+struct Accepting {
+    address: SocketAddr,
+    door: Rc<Door>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl<'w> Listening<'w> {
+    /// Begins with none.
+    pub fn new(worker: &'w Rc<Worker>) -> Self {
+        Self { worker, open: Vec::new() }
+    }
+
+    /// Does what the control task says.
+    pub async fn follow(&mut self, order: Order) {
+        match order {
+            Order::Listen(address, socket) => {
+                let door = Rc::new(Door::default());
+                let (stop, stopped) = oneshot::channel();
+                let accepting = accept(Rc::clone(self.worker), socket, Rc::clone(&door), stopped);
+                let task = tokio::task::spawn_local(accepting);
+                self.open.push(Accepting { address, door, stop, task });
+            }
+            Order::Unlisten(address) => {
+                if let Some(at) = self.open.iter().position(|open| open.address == address) {
+                    let closing = self.open.swap_remove(at);
+                    closing.door.is_closing.set(true);
+                    closing.stop().await;
+                    self.worker.deadlines.wake_all();
+                }
+            }
+        }
+    }
+
+    /// Accepts nobody any more.
+    pub async fn stop_all(self) {
+        for open in self.open {
+            open.stop().await;
+        }
+    }
+}
+
+impl Accepting {
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        if let Ok(Err(error)) = self.task.await {
+            tracing::error!(%error, address = %self.address, "a listener failed");
+        }
+    }
+}
+
+/// Accepts connections until it is `stopped`, then those that wait already, and closes the socket.
+async fn accept(
     worker: Rc<Worker>,
     listener: TcpListener,
-    stop: impl Future<Output = ()>,
+    door: Rc<Door>,
+    mut stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let mut stop = std::pin::pin!(stop);
+    let mut complaint = Complaint::default();
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             biased;
-            () = &mut stop => break,
-            accepted = accept_one(&worker, &listener) => accepted,
-        };
-        begin(&worker, accepted);
+            _ = &mut stopped => break,
+            accepted = accept_one(&worker, &listener, &mut complaint) => begin(&worker, &door, accepted),
+        }
     }
     let waiting = listener.into_std()?;
     while let Ok((stream, peer)) = waiting.accept() {
         stream.set_nonblocking(true)?;
-        begin(&worker, (tokio::net::TcpStream::from_std(stream)?, peer));
+        begin(&worker, &door, (tokio::net::TcpStream::from_std(stream)?, peer));
     }
     Ok(())
 }
 
-fn begin(worker: &Rc<Worker>, (stream, peer): (tokio::net::TcpStream, SocketAddr)) {
-    tokio::task::spawn_local(connection::serve(Rc::clone(worker), stream, peer));
+fn begin(worker: &Rc<Worker>, door: &Rc<Door>, accepted: (tokio::net::TcpStream, SocketAddr)) {
+    let (stream, peer) = accepted;
+    // Counted here and not when the task first runs: many may be accepted before it does.
+    let open = worker.opened();
+    let connection = connection::serve(open, Rc::clone(door), stream, peer);
+    tokio::task::spawn_local(connection);
 }
 
 /// Waits for a place and then for a client.
 async fn accept_one(
     worker: &Worker,
     listener: &tokio::net::TcpListener,
+    complaint: &mut Complaint,
 ) -> (tokio::net::TcpStream, SocketAddr) {
-    let mut has_complained = false;
     loop {
-        let limit = worker.settings().connections_max;
-        if worker.shared.open.load(Ordering::Relaxed) >= limit {
-            complain(
-                &mut has_complained,
-                &format!("all {limit} connections are taken (--max-connections)"),
-            );
+        let limit = worker.view().settings.connections_max;
+        if worker.published.open.load(Ordering::Relaxed) >= limit {
+            complaint.make(&format!("all {limit} connections are taken (--max-connections)"));
             tokio::time::sleep(REST).await;
             continue;
         }
         match listener.accept().await {
             Ok(accepted) => return accepted,
             Err(error) if is_shortage(&error) => {
-                complain(&mut has_complained, "no file descriptor is left (ulimit -n)");
+                complaint.make("no file descriptor is left (ulimit -n)");
                 tokio::time::sleep(REST).await;
             }
             Err(error) => tracing::debug!(%error, "a connection was gone before it was accepted"),
@@ -121,11 +197,18 @@ fn is_shortage(error: &io::Error) -> bool {
     Errno::from_io_error(error).is_some_and(|errno| shortage.contains(&errno))
 }
 
-/// Says once why nobody is accepted.
-fn complain(has_complained: &mut bool, why: &str) {
-    if !*has_complained {
-        *has_complained = true;
-        tracing::warn!(why, "accepting rests until connections close");
+/// Says why nobody is accepted, and not again for a while.
+#[derive(Default)]
+struct Complaint(Option<Instant>);
+
+impl Complaint {
+    fn make(&mut self, why: &str) {
+        /// Often enough to be seen, seldom enough not to fill a log.
+        const EVERY: Duration = Duration::from_secs(10);
+        if self.0.is_none_or(|last| last.elapsed() >= EVERY) {
+            self.0 = Some(Instant::now());
+            tracing::warn!(why, "accepting rests until connections close");
+        }
     }
 }
 

@@ -42,8 +42,8 @@ pub struct Record<'a> {
     pub client: IpAddr,
     /// The method.
     pub method: &'a [u8],
-    /// The target, without its query, which may hold secrets.
-    pub path: &'a [u8],
+    /// The target; its query, which may hold secrets, is not written.
+    pub target: &'a [u8],
     /// What the client got.
     pub status: u16,
     /// Who answered.
@@ -101,6 +101,14 @@ impl Writer {
             count: 0,
             stamp: line::Stamp::default(),
         }
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Returns the target up to its query.
+    fn path(&self) -> &'a [u8] {
+        let end = memchr::memchr(b'?', self.target).unwrap_or(self.target.len());
+        &self.target[..end]
     }
 }
 

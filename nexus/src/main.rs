@@ -13,9 +13,11 @@ const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    // Written by a thread of its own: a terminal that takes nothing must not stop a worker.
+    let (stderr, _written_at_exit) = tracing_appender::non_blocking(std::io::stderr());
     let events = tracing_subscriber::fmt()
         .with_max_level(cli.log_level)
-        .with_writer(std::io::stderr)
+        .with_writer(stderr)
         .with_ansi(std::io::stderr().is_terminal());
     match cli.log_format {
         Format::Text => events.with_target(false).init(),

@@ -1,19 +1,19 @@
 //! The available backends of a pool, laid out for round robin. Pure, and rebuilt on every change:
 //! a backend that is out is not skipped, it is not there, so its share never goes to its neighbour.
 
-/// A backend's place in its pool.
+/// A backend's place in its pool, in one snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct BackendId(pub u16);
+pub struct Place(pub u16);
 
 /// Who may be picked now.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Picker {
-    available: Box<[BackendId]>,
+    available: Box<[Place]>,
 }
 
 impl Picker {
     /// Lays out the backends that are `available`, in the order of the pool.
-    pub fn new(available: impl IntoIterator<Item = BackendId>) -> Self {
+    pub fn new(available: impl IntoIterator<Item = Place>) -> Self {
         Self { available: available.into_iter().collect() }
     }
 
@@ -21,12 +21,12 @@ impl Picker {
     ///
     /// Consecutive turns go round all of them, so any run of `n × k` turns on `n` backends gives
     /// each exactly `k`. Returns `None` if nobody is left.
-    pub fn pick(&self, turn: usize, tried: &[BackendId]) -> Option<BackendId> {
+    pub fn pick(&self, turn: usize, tried: &[Place]) -> Option<Place> {
         if tried.is_empty() {
             let backends = self.available.len();
             return if backends == 0 { None } else { Some(self.available[turn % backends]) };
         }
-        let mut left = self.available.iter().filter(|id| !tried.contains(id));
+        let mut left = self.available.iter().filter(|place| !tried.contains(place));
         let count = left.clone().count();
         if count == 0 { None } else { left.nth(turn % count).copied() }
     }
@@ -39,11 +39,12 @@ mod tests {
     /// Draws who gets which turn: `a` is backend 0.
     #[track_caller]
     fn check(available: &str, tried: &str, expected: &str) {
-        let ids = |names: &str| -> Vec<_> {
-            names.bytes().map(|name| BackendId(u16::from(name - b'a'))).collect()
+        let places = |names: &str| -> Vec<_> {
+            names.bytes().map(|name| Place(u16::from(name - b'a'))).collect()
         };
-        let (picker, tried) = (Picker::new(ids(available)), ids(tried));
-        let letter = |id: Option<BackendId>| id.map_or('-', |id| (b'a' + id.0 as u8) as char);
+        let (picker, tried) = (Picker::new(places(available)), places(tried));
+        let letter =
+            |place: Option<Place>| place.map_or('-', |place| (b'a' + place.0 as u8) as char);
         let turns: String =
             (0..expected.len()).map(|turn| letter(picker.pick(turn, &tried))).collect();
         assert_eq!(turns, expected);

@@ -4,28 +4,50 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
-use crate::backend::Backend;
-use crate::picker::{BackendId, Picker};
+use crate::backend::{Backend, BackendUrl};
+use crate::picker::{Picker, Place};
+use crate::settings::PoolSettings;
 
 /// The backends that share the requests.
 pub struct Pool {
+    /// What was asked for.
+    pub settings: PoolSettings,
     backends: Box<[Arc<Backend>]>,
     /// Laid out anew by the control task, on every change of health.
     picker: ArcSwap<Picker>,
-    /// One counter for all workers: what makes round robin exact.
-    turn: AtomicUsize,
+    /// One counter for all workers, and for all snapshots: what makes round robin exact.
+    turn: Arc<AtomicUsize>,
+    /// The same for further attempts, which must not take anybody's turn.
+    turn_again: AtomicUsize,
 }
 
 impl Pool {
-    /// Makes a pool; its first turn falls to a backend by chance (`dice`), so that restarts do not
+    /// Builds a pool out of what its predecessor `old` has and what is new.
+    ///
+    /// The first turn of a new pool falls to a backend by chance (`dice`), so that restarts do not
     /// all favour the first.
-    pub fn new(backends: Vec<Arc<Backend>>, dice: usize) -> Self {
+    pub fn build(
+        settings: PoolSettings,
+        old: Option<&Pool>,
+        bell: &Arc<Notify>,
+        dice: usize,
+    ) -> Self {
+        let known =
+            |url: &BackendUrl| old?.backends.iter().find(|backend| backend.url == *url).cloned();
+        let made = |url: &BackendUrl| Arc::new(Backend::new(url.clone(), Arc::clone(bell)));
+        let backends = settings.backends.iter().map(|url| known(url).unwrap_or_else(|| made(url)));
+        let backends: Box<[_]> = backends.collect();
         let start = dice % backends.len().max(1);
+        let turn =
+            old.map_or_else(|| Arc::new(AtomicUsize::new(start)), |old| Arc::clone(&old.turn));
         let pool = Self {
-            backends: backends.into(),
+            settings,
+            backends,
             picker: ArcSwap::default(),
-            turn: AtomicUsize::new(start),
+            turn,
+            turn_again: AtomicUsize::new(start),
         };
         pool.lay_out();
         pool
@@ -37,15 +59,17 @@ impl Pool {
     }
 
     /// Picks the backend for the next attempt of a request that was `tried` on others before.
-    pub fn pick(&self, tried: &[BackendId]) -> Option<&Arc<Backend>> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let id = self.picker.load().pick(turn, tried)?;
-        Some(&self.backends[usize::from(id.0)])
+    pub fn pick(&self, tried: &[Place]) -> Option<(Place, &Arc<Backend>)> {
+        let turn = if tried.is_empty() { &*self.turn } else { &self.turn_again };
+        let turn = turn.fetch_add(1, Ordering::Relaxed);
+        let place = self.picker.load().pick(turn, tried)?;
+        Some((place, &self.backends[usize::from(place.0)]))
     }
 
     /// Makes what was observed of the backends' health count. Only the control task calls this.
     pub fn lay_out(&self) {
-        let available = self.backends.iter().filter(|backend| backend.is_up()).map(|b| b.id);
+        let places = (0..).map(Place).zip(&self.backends);
+        let available = places.filter(|(_, backend)| backend.is_up()).map(|(place, _)| place);
         self.picker.store(Arc::new(Picker::new(available)));
     }
 }

@@ -13,6 +13,10 @@ use crate::health::Observation;
 use crate::reason::Reason;
 use crate::settings::Probing;
 
+/// How soon a backend that a request found DOWN is probed. One request that kills whoever answers
+/// it must not cost the pool a whole interval.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
 /// By how much an interval varies, in hundredths: many Nexus must not probe at the same moment.
 const JITTER: u32 = 10;
 
@@ -20,12 +24,20 @@ const JITTER: u32 = 10;
 pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
     loop {
         let failures = backend.health().failures;
-        let observation = match probe(&backend, probing.timeout).await {
-            Ok(()) => Observation::ProbeOk { failures },
-            Err(reason) => Observation::ProbeFailed(reason),
-        };
-        backend.observe(observation);
-        sleep(jittered(probing.interval, fastrand::u32(0..=2 * JITTER))).await;
+        match probe(&backend, probing.timeout).await {
+            Ok(()) => backend.observe(Observation::ProbeOk { failures }),
+            Err(reason) if reason.is_connection_error() => {
+                backend.observe(Observation::ProbeFailed(reason));
+            }
+            // A shortage on this side says nothing about the other.
+            Err(reason) => {
+                tracing::warn!(backend = %backend.name, cause = reason.code(), "cannot probe");
+            }
+        }
+        let interval = jittered(probing.interval, fastrand::u32(0..=2 * JITTER));
+        if timeout(interval, backend.doubted()).await.is_ok() {
+            sleep(interval.min(SECOND_LOOK)).await;
+        }
     }
 }
 

@@ -8,13 +8,13 @@ use crate::buffer::Buffer;
 use crate::connection::{After, Client};
 use crate::flow::Flow;
 use crate::forward::{self, Answered, Exchange, Upload};
-use crate::health::Observation;
 use crate::http1::gate::Request;
 use crate::log::Record;
-use crate::picker::BackendId;
-use crate::reason::Reason;
+use crate::picker::Place;
+use crate::reason::{Fault, Reason};
 use crate::respond::{self, End};
-use crate::retry::{self, Again, Facts, Failure, Progress, WhyNot};
+use crate::retry::{self, Again, Facts, WhyNot};
+use crate::worker::View;
 
 /// Answers one request. It cannot fail: what goes wrong becomes an answer.
 ///
@@ -26,7 +26,10 @@ pub async fn serve(
     began: Option<Instant>,
 ) -> (After, Option<(Buffer, usize)>) {
     let (upload_state, interim) = (Upload::Flowing, Vec::new());
-    let mut exchange = Exchange { client, request, upload, upload_state, interim };
+    let (view, pool) = (client.worker.view(), 0);
+    let was_continued = false;
+    let mut exchange =
+        Exchange { client, view, pool, request, upload, upload_state, interim, was_continued };
     let mut attempts = Attempts::default();
     let answered = find_answer(&mut exchange, &mut attempts).await;
     let backend = answered.as_ref().ok().map(|answered| answered.upstream.backend.clone());
@@ -45,7 +48,7 @@ pub async fn serve(
 #[derive(Default)]
 struct Attempts {
     count: u32,
-    tried: Vec<BackendId>,
+    tried: Vec<Place>,
     failed: Vec<(Arc<Backend>, Reason)>,
     why_not: Option<WhyNot>,
 }
@@ -55,9 +58,10 @@ async fn find_answer(
     exchange: &mut Exchange<'_>,
     attempts: &mut Attempts,
 ) -> Result<Answered, Reason> {
-    let shared = exchange.client.worker.shared.clone();
+    let view = View::clone(&exchange.view);
+    let pool = &view.pools[exchange.pool];
     let mut last = Reason::NoBackendAvailable;
-    while let Some(backend) = shared.pool.pick(&attempts.tried) {
+    while let Some((place, backend)) = pool.pick(&attempts.tried) {
         attempts.count += 1;
         let mut fresh = false;
         loop {
@@ -65,15 +69,19 @@ async fn find_answer(
                 Ok(answered) => return Ok(answered),
                 Err(failure) => failure,
             };
-            observe(exchange, backend, failure);
-            attempts.failed.push((Arc::clone(backend), failure.reason));
+            if failure.reason.is_connection_error() {
+                exchange.client.worker.idle.borrow_mut().close(backend);
+            }
+            if failure.reason.facts().fault != Fault::Client {
+                attempts.failed.push((Arc::clone(backend), failure.reason));
+            }
             let facts = Facts {
                 attempts: attempts.count,
                 is_idempotent: exchange.request.is_idempotent,
                 is_replayable: exchange.upload.is_replayable(),
             };
             last = failure.reason;
-            match retry::decide(shared.settings.retry, failure, facts) {
+            match retry::decide(pool.settings.retry, failure, facts) {
                 Again::Fresh => fresh = true,
                 Again::Elsewhere => break,
                 Again::No(why) => {
@@ -82,20 +90,9 @@ async fn find_answer(
                 }
             }
         }
-        attempts.tried.push(backend.id);
+        attempts.tried.push(place);
     }
     Err(last)
-}
-
-/// Makes a failure count: against the backend, unless it was only a connection grown stale.
-fn observe(exchange: &Exchange<'_>, backend: &Backend, failure: Failure) {
-    if !failure.reason.is_connection_error() {
-        return;
-    }
-    exchange.client.worker.idle.borrow_mut().close(backend);
-    if !failure.reused || failure.progress == Progress::Answered {
-        backend.observe(Observation::RequestFailed(failure.reason));
-    }
 }
 
 fn write_log(
@@ -107,11 +104,10 @@ fn write_log(
 ) {
     let bytes = exchange.upload.bytes();
     let head = &exchange.request.head;
-    let target = head.target.of(bytes);
     exchange.client.worker.write_log(&Record {
         client: exchange.client.ip,
         method: head.method.of(bytes),
-        path: target.split(|byte| *byte == b'?').next().unwrap_or_default(),
+        target: head.target.of(bytes),
         status: end.status,
         backend,
         failed: &attempts.failed,

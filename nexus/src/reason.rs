@@ -81,6 +81,8 @@ pub enum Reason {
     ResponseTruncated,
     /// The backend stopped sending in the middle of its answer.
     ResponseStalled,
+    /// Nexus stopped before the answer was through.
+    ShuttingDown,
     /// Nothing moved in a tunnel.
     TunnelIdle,
 }
@@ -136,6 +138,7 @@ impl Reason {
             Self::ResponseTimeout => (504, Backend, "response_timeout", "the backend did not answer in time"),
             Self::ResponseTruncated => (502, Backend, "response_truncated", "the backend broke off its answer"),
             Self::ResponseStalled => (504, Backend, "response_stalled", "the backend stopped in the middle of its answer"),
+            Self::ShuttingDown => (503, Nexus, "shutting_down", "this load balancer is stopping"),
             Self::TunnelIdle => (504, Client, "tunnel_idle", "nothing moved in the tunnel"),
         };
         Facts { status, fault, code, sentence }

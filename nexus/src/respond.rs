@@ -2,12 +2,13 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
-use crate::buffer::Buffer;
+use socket2::SockRef;
+
 use crate::connection::{After, Client};
 use crate::flow::{Flow, Stop};
 use crate::forward::{Answered, Exchange, Upload, Upstream};
-use crate::health::Observation;
 use crate::http1::body::Framing;
 use crate::http1::egress::{self, OwnAnswer, Reply};
 use crate::http1::gate::Request;
@@ -15,6 +16,7 @@ use crate::http1::head::{Version, members};
 use crate::http1::response::Response;
 use crate::log::Record;
 use crate::reason::{Fault, Reason};
+use crate::retry::Progress;
 use crate::tunnel;
 
 /// How an exchange ended.
@@ -38,13 +40,15 @@ impl End {
 
 /// Sends a backend's answer to the client, while the rest of the request may still flow.
 pub async fn relay(exchange: &mut Exchange<'_>, answered: Answered) -> End {
-    let Answered { mut upstream, response, buffer, len } = answered;
+    let Answered { mut upstream, response, mut download } = answered;
     let status = response.head.status;
     let framing = framing_for(exchange.request.head.version, response.body);
     let keep_alive = may_keep_alive(exchange, framing);
-    let Ok(mut download) = download(&response, buffer, len) else {
-        return End::broken(status, Reason::BadResponse, After::Reset);
-    };
+    let must_reset = framing == Framing::UntilClose && status != 101;
+    if must_reset {
+        // Whatever ends this early, the process included, must not look like the answer's end.
+        let _ = exchange.client.stream.set_zero_linger();
+    }
     start(exchange, &upstream, &response, &mut download, (framing, keep_alive));
     if status == 101 {
         return Box::pin(tunnel::run(exchange, upstream, download)).await;
@@ -53,23 +57,19 @@ pub async fn relay(exchange: &mut Exchange<'_>, answered: Answered) -> End {
     let bytes_out = download.body_bytes;
     match flowed {
         Ok(()) => {
+            if must_reset {
+                let _ = SockRef::from(&exchange.client.stream).set_linger(None);
+            }
             let clean = exchange.upload_state == Upload::Done && !download.has_rest();
             keep_or_close(exchange, upstream, response.keep_alive && clean);
             End { status, bytes_out, reason: None, after: after(exchange, keep_alive) }
         }
         Err(reason) => {
-            blame(&upstream, reason);
-            let is_delimited = framing != Framing::UntilClose;
-            let after = if is_delimited { After::Close } else { After::Reset };
+            upstream.blame(reason, Progress::Answered, Some(&download));
+            let after = if must_reset { After::Reset } else { After::Close };
             End { bytes_out, ..End::broken(status, reason, after) }
         }
     }
-}
-
-/// Makes the flow of an answer whose head lies at the start of `buffer`.
-fn download(response: &Response, buffer: Buffer, len: usize) -> Result<Flow, Stop> {
-    let framing = if response.head.status == 101 { Framing::UntilClose } else { response.body };
-    Flow::new(buffer, response.head.len, len, framing, false)
 }
 
 /// Puts the head for the client in front of an answer.
@@ -93,7 +93,7 @@ fn start(
             egress::response(out, bytes, response, reply);
         });
     });
-    exchange.client.deadline.set(exchange.client.worker.settings().timeouts.stall);
+    exchange.client.deadline.set(exchange.view.settings.timeouts.stall);
 }
 
 /// Says how a body is framed for a client: by what it is.
@@ -109,7 +109,7 @@ fn may_keep_alive(exchange: &Exchange<'_>, framing: Framing) -> bool {
     exchange.request.keep_alive
         && exchange.upload_state == Upload::Done
         && framing != Framing::UntilClose
-        && !exchange.client.worker.is_draining()
+        && !exchange.client.is_draining()
 }
 
 /// Says what follows an answer that was written whole.
@@ -131,13 +131,6 @@ fn keep_or_close(exchange: &Exchange<'_>, upstream: Upstream, is_reusable: bool)
     }
 }
 
-/// Counts a connection error against the backend it came from.
-pub fn blame(upstream: &Upstream, reason: Reason) {
-    if reason.is_connection_error() {
-        upstream.backend.observe(Observation::RequestFailed(reason));
-    }
-}
-
 /// Moves both directions on until the answer has passed.
 fn poll_both(
     cx: &mut Context<'_>,
@@ -152,14 +145,17 @@ fn poll_both(
         Poll::Ready(Err(stop)) => return Poll::Ready(Err(why_stopped(stop))),
         Poll::Pending => {}
     }
-    let deadline = exchange.client.worker.settings().timeouts.stall;
+    let deadline = exchange.view.settings.timeouts.stall;
     exchange.poll_upload(cx, &mut upstream.stream)?;
     if download.moved != moved {
         exchange.client.deadline.set(deadline);
     }
     if exchange.client.deadline.poll_passed(cx) {
-        let waits_for_backend = download.is_drained();
-        let late = if waits_for_backend { Reason::ResponseStalled } else { Reason::ClientStalled };
+        let late = match download.is_drained() {
+            _ if exchange.client.worker.deadlines.is_over() => Reason::ShuttingDown,
+            true => Reason::ResponseStalled,
+            false => Reason::ClientStalled,
+        };
         return Poll::Ready(Err(late));
     }
     Poll::Pending
@@ -184,7 +180,7 @@ pub async fn refuse(exchange: &mut Exchange<'_>, reason: Reason, attempts: u32) 
     let keep_alive = request.keep_alive
         && facts.fault != Fault::Client
         && exchange.upload.is_read()
-        && !exchange.client.worker.is_draining();
+        && !exchange.client.is_draining();
     let mut out = std::mem::take(&mut exchange.interim);
     let json = wants_json(request, exchange.upload.bytes());
     let (to_head, version) = (request.is_head, request.head.version);
@@ -211,6 +207,11 @@ fn wants_json(request: &Request, bytes: &[u8]) -> bool {
 
 /// Answers bytes that are no request that could be forwarded; the connection cannot go on.
 pub async fn refuse_unread(client: &mut Client, bytes: &[u8], reason: Reason) -> After {
+    refuse_named(client, first_words(bytes), reason).await
+}
+
+/// The same for a request whose method and target are known.
+pub async fn refuse_named(client: &mut Client, words: (&[u8], &[u8]), reason: Reason) -> After {
     let mut out = Vec::new();
     client.worker.with_date(|date| {
         let version = Version::Http11;
@@ -225,11 +226,11 @@ pub async fn refuse_unread(client: &mut Client, bytes: &[u8], reason: Reason) ->
         };
         egress::own(&mut out, answer);
     });
-    let (method, path) = first_words(bytes);
+    let (method, target) = words;
     client.worker.write_log(&Record {
         client: client.ip,
         method,
-        path,
+        target,
         status: reason.facts().status,
         backend: None,
         failed: &[],
@@ -249,7 +250,6 @@ fn first_words(bytes: &[u8]) -> (&[u8], &[u8]) {
     const LOGGED_MAX: usize = 256;
     let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ').map(|word| {
-        let word = word.split(|byte| *byte == b'?').next().unwrap_or_default();
         let is_text = !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
         if is_text { &word[..word.len().min(LOGGED_MAX)] } else { b"-" }
     });
@@ -257,13 +257,36 @@ fn first_words(bytes: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// Answers OPTIONS that must not go any further.
-pub async fn options(client: &mut Client, request: &Request, upload: &Flow) -> After {
-    let keep_alive = request.keep_alive && upload.is_read() && !client.worker.is_draining();
+pub async fn options(
+    client: &mut Client,
+    request: &Request,
+    upload: &Flow,
+    began: Option<Instant>,
+) -> After {
+    let keep_alive = request.keep_alive && upload.is_read() && !client.is_draining();
     let mut out = Vec::new();
     client
         .worker
         .with_date(|date| egress::options(&mut out, request.head.version, keep_alive, date));
-    match client.write_all(&out).await {
+    let written = client.write_all(&out).await;
+    if let Some(began) = began {
+        let bytes = upload.bytes();
+        client.worker.write_log(&Record {
+            client: client.ip,
+            method: request.head.method.of(bytes),
+            target: request.head.target.of(bytes),
+            status: 204,
+            backend: None,
+            failed: &[],
+            attempts: 0,
+            duration: began.elapsed(),
+            bytes_in: upload.body_bytes,
+            bytes_out: 0,
+            reason: None,
+            why_not: None,
+        });
+    }
+    match written {
         Ok(()) if keep_alive => After::KeepAlive,
         Ok(()) => After::Linger,
         Err(_) => After::Close,

@@ -9,13 +9,9 @@ use crate::backend::BackendUrl;
 use crate::log::LogFormat;
 use crate::retry::Policy;
 
-/// All timeouts of the request's way; each is finite.
+/// The timeouts that concern clients and Nexus itself; each is finite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
-    /// Until a backend accepts a connection.
-    pub connect: Duration,
-    /// From the end of a request to the head of its answer.
-    pub response: Duration,
     /// From the first byte of a request to the end of its head.
     pub head: Duration,
     /// Between two requests of a client.
@@ -39,21 +35,34 @@ pub struct Probing {
     pub timeout: Duration,
 }
 
+/// A group of backends under one policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolSettings {
+    /// What it is called.
+    pub name: String,
+    /// Where its requests go.
+    pub backends: Vec<BackendUrl>,
+    /// How its backends are probed.
+    pub probing: Probing,
+    /// What may be tried again.
+    pub retry: Policy,
+    /// Until a backend accepts a connection.
+    pub timeout_connect: Duration,
+    /// From the end of a request to the head of its answer.
+    pub timeout_response: Duration,
+}
+
 /// Everything that one Nexus runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Where clients connect to.
     pub listeners: Vec<SocketAddr>,
-    /// Where requests go.
-    pub backends: Vec<BackendUrl>,
+    /// Who answers.
+    pub pools: Vec<PoolSettings>,
     /// Threads that carry requests.
     pub workers: usize,
-    /// All timeouts.
+    /// The timeouts that are not a pool's.
     pub timeouts: Timeouts,
-    /// What may be tried again.
-    pub retry: Policy,
-    /// How backends are probed.
-    pub probing: Probing,
     /// Clients whose `X-Forwarded-*` fields are believed.
     pub trusted: Vec<IpNet>,
     /// Whether a client that has closed its sending side still gets its answer.
@@ -74,14 +83,26 @@ impl Settings {
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(2),
-            response: Duration::from_secs(30),
             head: Duration::from_secs(10),
             idle: Duration::from_secs(60),
             stall: Duration::from_secs(60),
             tunnel: Duration::from_secs(3600),
             idle_backend: Duration::from_secs(55),
             shutdown: Duration::from_secs(30),
+        }
+    }
+}
+
+impl PoolSettings {
+    /// Returns a pool with every default.
+    pub fn new(name: &str, backends: Vec<BackendUrl>) -> Self {
+        Self {
+            name: name.to_owned(),
+            backends,
+            probing: Probing::default(),
+            retry: Policy { attempts_max: 3, on_timeout: false },
+            timeout_connect: Duration::from_secs(2),
+            timeout_response: Duration::from_secs(30),
         }
     }
 }

@@ -58,11 +58,11 @@ impl Direction<'_> {
 /// What the client sent behind its request goes to the backend only now: before the 101 it was
 /// HTTP, or nothing.
 pub async fn run(exchange: &mut Exchange<'_>, mut upstream: Upstream, mut download: Flow) -> End {
+    let limit = exchange.view.settings.timeouts.tunnel;
     let Exchange { client, upload, .. } = exchange;
     upload.become_tunnel();
     let mut up = Direction { flow: upload, state: State::Open };
     let mut down = Direction { flow: &mut download, state: State::Open };
-    let limit = client.worker.settings().timeouts.tunnel;
     client.deadline.set(limit);
     let reason = poll_fn(|cx| {
         let moved = up.flow.moved + down.flow.moved;
@@ -74,7 +74,10 @@ pub async fn run(exchange: &mut Exchange<'_>, mut upstream: Upstream, mut downlo
         match (uploaded, downloaded) {
             (Poll::Ready(Err(())), _) | (_, Poll::Ready(Err(()))) => Poll::Ready(None),
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => Poll::Ready(None),
-            _ if client.deadline.poll_passed(cx) => Poll::Ready(Some(Reason::TunnelIdle)),
+            _ if client.deadline.poll_passed(cx) => {
+                let is_over = client.worker.deadlines.is_over();
+                Poll::Ready(Some(if is_over { Reason::ShuttingDown } else { Reason::TunnelIdle }))
+            }
             _ => Poll::Pending,
         }
     })

@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
@@ -14,26 +14,21 @@ use crate::backend::Backend;
 use crate::backend::idle::IdleConnections;
 use crate::deadline::{Deadlines, TICK};
 use crate::log::{Log, Record};
-use crate::pool::Pool;
-use crate::settings::Settings;
+use crate::settings::Timeouts;
+use crate::snapshot::{Published, Snapshot};
 
 /// Idle connections are looked through this often, in ticks: once a second.
 const SWEEP_TICKS: u32 = 10;
 
-/// What all workers see: the immutable view made from one configuration.
-pub struct Shared {
-    /// What Nexus runs with.
-    pub settings: Settings,
-    /// Who answers.
-    pub pool: Pool,
-    /// Client connections open, over all workers.
-    pub open: AtomicUsize,
-}
+/// A snapshot as a worker holds it: kept by a request without a word to other workers.
+pub type View = Rc<Arc<Snapshot>>;
 
 /// What the connections of one worker share.
 pub struct Worker {
-    /// What all workers see.
-    pub shared: Arc<Shared>,
+    /// Where the current snapshot is found.
+    pub published: Arc<Published>,
+    /// The snapshot that was current when this worker last looked, and its version.
+    view: RefCell<(u64, View)>,
     /// The clock.
     pub deadlines: Rc<Deadlines>,
     /// Connections to backends between two requests.
@@ -48,12 +43,13 @@ pub struct Worker {
 
 impl Worker {
     /// Makes the state of one worker.
-    pub fn new(shared: Arc<Shared>, log: Option<Log>) -> Rc<Self> {
-        let idle = IdleConnections::new(shared.pool.backends().len());
+    pub fn new(published: Arc<Published>, log: Option<Log>) -> Rc<Self> {
+        let view = (published.version(), Rc::new(published.current()));
         Rc::new(Self {
-            shared,
+            published,
+            view: RefCell::new(view),
             deadlines: Rc::default(),
-            idle: RefCell::new(idle),
+            idle: RefCell::default(),
             log: log.map(RefCell::new),
             date: RefCell::new(httpdate::fmt_http_date(SystemTime::now())),
             is_draining: Cell::new(false),
@@ -62,9 +58,19 @@ impl Worker {
         })
     }
 
-    /// Returns what Nexus runs with.
-    pub fn settings(&self) -> &Settings {
-        &self.shared.settings
+    /// Returns the current snapshot.
+    pub fn view(&self) -> View {
+        let version = self.published.version();
+        let mut view = self.view.borrow_mut();
+        if view.0 != version {
+            *view = (version, Rc::new(self.published.current()));
+        }
+        Rc::clone(&view.1)
+    }
+
+    /// Returns one of the current timeouts.
+    pub fn timeout(&self, which: impl Fn(&Timeouts) -> Duration) -> Duration {
+        which(&self.view().settings.timeouts)
     }
 
     /// Says whether nothing new is to be begun on open connections.
@@ -98,8 +104,13 @@ impl Worker {
     /// Counts a client connection until the guard is dropped.
     pub fn opened(self: &Rc<Self>) -> Open {
         self.open.set(self.open.get() + 1);
-        self.shared.open.fetch_add(1, Ordering::Relaxed);
+        self.published.open.fetch_add(1, Ordering::Relaxed);
         Open(Rc::clone(self))
+    }
+
+    /// Breaks off what is still under way.
+    pub fn cut_off(&self) {
+        self.deadlines.end();
     }
 
     /// Waits until no client connection is open.
@@ -113,13 +124,14 @@ impl Worker {
     pub async fn keep_time(&self) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let began = Instant::now();
-        let mut swept = 0;
+        let (mut last, mut swept) = (Instant::now(), 0);
         loop {
             ticks.tick().await;
-            let now = u32::try_from(began.elapsed().as_millis() / TICK.as_millis());
-            let now = now.expect("4 billion ticks are 13 years");
-            self.deadlines.sweep(now);
+            let passed = last.elapsed().as_millis() / TICK.as_millis();
+            // What is left of a tick counts towards the next.
+            last += TICK * u32::try_from(passed).unwrap_or(u32::MAX);
+            self.deadlines.sweep(u32::try_from(passed).unwrap_or(u32::MAX));
+            let now = self.deadlines.now();
             *self.date.borrow_mut() = httpdate::fmt_http_date(SystemTime::now());
             if let Some(log) = &self.log {
                 log.borrow_mut().flush();
@@ -132,9 +144,10 @@ impl Worker {
     }
 
     fn sweep_idle(&self, now: u32) {
-        let age = ticks(self.settings().timeouts.idle_backend);
-        let backends = self.shared.pool.backends().iter().map(AsRef::<Backend>::as_ref);
-        self.idle.borrow_mut().sweep(backends, now.saturating_sub(age));
+        let view = self.view();
+        let age = ticks(view.settings.timeouts.idle_backend);
+        let is_wanted = |backend: &Backend| view.has(backend.serial);
+        self.idle.borrow_mut().sweep(now.saturating_sub(age), is_wanted);
     }
 }
 
@@ -145,11 +158,18 @@ fn ticks(duration: Duration) -> u32 {
 /// A client connection that is open.
 pub struct Open(Rc<Worker>);
 
+impl Open {
+    /// Returns the worker that carries it.
+    pub fn worker(&self) -> &Rc<Worker> {
+        &self.0
+    }
+}
+
 impl Drop for Open {
     fn drop(&mut self) {
         let left = self.0.open.get() - 1;
         self.0.open.set(left);
-        self.0.shared.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.published.open.fetch_sub(1, Ordering::Relaxed);
         if left == 0 {
             self.0.empty.notify_one();
         }

@@ -1,12 +1,15 @@
 //! Connections to backends that wait for their next request. Each worker has its own: nothing is
 //! shared, nothing is locked.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::mem::MaybeUninit;
+use std::sync::Arc;
 
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
-use super::Backend;
+use super::{Backend, Serial};
 
 /// Idle connections that a worker keeps to one backend. Enough for the requests under way at once
 /// on a busy worker; each costs the backend a socket.
@@ -20,24 +23,44 @@ struct IdleConnection {
     downs: u32,
 }
 
-/// The idle connections of one worker, by backend; the newest last.
+/// The idle connections to one backend; the newest last.
+struct Shelf {
+    backend: Arc<Backend>,
+    connections: Vec<IdleConnection>,
+}
+
+/// The idle connections of one worker.
+#[derive(Default)]
 pub struct IdleConnections {
-    by_backend: Vec<Vec<IdleConnection>>,
+    shelves: HashMap<Serial, Shelf, BuildHasherDefault<SerialHasher>>,
+}
+
+/// Spreads serial numbers: nobody else chooses them, so nobody can make them collide.
+#[derive(Default)]
+struct SerialHasher(u64);
+
+impl Hasher for SerialHasher {
+    fn write_u64(&mut self, serial: u64) {
+        self.0 = serial.wrapping_mul(0x9e37_79b9_7f4a_7c15); // 2^64 over the golden ratio.
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("serial numbers are hashed as numbers");
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl IdleConnections {
-    /// Makes room for so many backends.
-    pub fn new(backends: usize) -> Self {
-        Self { by_backend: (0..backends).map(|_| Vec::new()).collect() }
-    }
-
     /// Takes the connection that was used last and is still good, if there is one.
     ///
     /// What the reactor has already heard of it (closed, or talking unasked) is known without a
     /// system call. `surely` asks the socket itself: for requests that must not run twice, that
     /// one call is cheaper than an answer that cannot be given.
     pub fn take(&mut self, backend: &Backend, surely: bool) -> Option<TcpStream> {
-        let connections = &mut self.by_backend[usize::from(backend.id.0)];
+        let connections = &mut self.shelves.get_mut(&backend.serial)?.connections;
         while let Some(idle) = connections.pop() {
             if idle.downs == backend.downs() && is_quiet(&idle.stream, surely) {
                 return Some(idle.stream);
@@ -47,37 +70,38 @@ impl IdleConnections {
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&mut self, backend: &Backend, stream: TcpStream, now: u32) {
-        let connections = &mut self.by_backend[usize::from(backend.id.0)];
-        if backend.is_up() && connections.len() < PER_BACKEND_MAX {
-            connections.push(IdleConnection { stream, since: now, downs: backend.downs() });
+    pub fn put(&mut self, backend: &Arc<Backend>, stream: TcpStream, now: u32) {
+        if !backend.is_up() {
+            return;
+        }
+        let idle = IdleConnection { stream, since: now, downs: backend.downs() };
+        let shelf = self
+            .shelves
+            .entry(backend.serial)
+            .or_insert_with(|| Shelf { backend: Arc::clone(backend), connections: Vec::new() });
+        if shelf.connections.len() < PER_BACKEND_MAX {
+            shelf.connections.push(idle);
         }
     }
 
     /// Closes all connections to one backend: if one is dead, after its restart, all are.
     pub fn close(&mut self, backend: &Backend) {
-        self.by_backend[usize::from(backend.id.0)].clear();
+        if let Some(shelf) = self.shelves.get_mut(&backend.serial) {
+            shelf.connections.clear();
+        }
     }
 
-    /// Closes those that are older than tick `oldest`, dead, or from before their backend was DOWN.
-    pub fn sweep<'a>(&mut self, backends: impl Iterator<Item = &'a Backend>, oldest: u32) {
-        for backend in backends {
-            self.by_backend[usize::from(backend.id.0)].retain(|idle| {
+    /// Closes those that are older than tick `oldest`, dead, from before their backend was DOWN, or
+    /// to a backend that is not `wanted` any more.
+    pub fn sweep(&mut self, oldest: u32, wanted: impl Fn(&Backend) -> bool) {
+        self.shelves.retain(|_, Shelf { backend, connections }| {
+            connections.retain(|idle| {
                 idle.since >= oldest
                     && idle.downs == backend.downs()
                     && is_quiet(&idle.stream, false)
             });
-        }
-    }
-
-    /// Returns how many there are.
-    pub fn len(&self) -> usize {
-        self.by_backend.iter().map(Vec::len).sum()
-    }
-
-    /// Returns whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+            wanted(backend)
+        });
     }
 }
 

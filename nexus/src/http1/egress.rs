@@ -193,27 +193,27 @@ fn status_line(out: &mut Vec<u8>, bytes: &[u8], status: u16, phrase: Span) {
 pub fn response(out: &mut Vec<u8>, bytes: &[u8], response: &Response, reply: Reply<'_>) {
     let head = &response.head;
     let upgrades = matches!(head.status, 101 | 426);
-    // Without a body its length is news about another answer: to a GET (HEAD), or earlier (304).
-    let keeps_length = reply.framing == Framing::None && head.status != 204 && head.status >= 200;
     let mut has_date = false;
     status_line(out, bytes, head.status, head.phrase);
     for field in head.fields.iter() {
         match field.name {
             Name::Other if field.one_hop => {}
-            Name::Connection | Name::OneHop | Name::TransferEncoding | Name::Te | Name::Own => {}
+            Name::Connection | Name::OneHop | Name::Te | Name::Own => {}
+            Name::TransferEncoding | Name::ContentLength => {}
             Name::Trailer if !reply.trailers => {}
             Name::Upgrade if !upgrades => {}
-            Name::ContentLength if !keeps_length => {}
             name => {
                 has_date |= name == Name::Date;
                 copy(out, bytes, field);
             }
         }
     }
-    match reply.framing {
-        Framing::Length(bytes) => length(out, bytes),
-        Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
-        Framing::None | Framing::UntilClose => {}
+    let tells_length = head.status >= 200 && head.status != 204;
+    match (reply.framing, response.length) {
+        (Framing::Length(bytes), _) => length(out, bytes),
+        (Framing::Chunked, _) => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        (Framing::None, Some(bytes)) if tells_length => length(out, bytes),
+        (Framing::None | Framing::UntilClose, _) => {}
     }
     if !has_date {
         line(out, b"Date", reply.date);

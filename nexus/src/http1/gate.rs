@@ -82,8 +82,8 @@ pub fn admit(bytes: &[u8], mut head: RequestHead) -> Result<Admission, Reason> {
         Version::Http11 => !connection.close,
         Version::Http10 => connection.keep_alive && !connection.close,
     };
-    let upgrade =
-        if connection.upgrade && body == Framing::None { upgrade(bytes, &head) } else { None };
+    let is_empty = matches!(body, Framing::None | Framing::Length(0));
+    let upgrade = if connection.upgrade && is_empty { upgrade(bytes, &head) } else { None };
     let method = head.method.of(bytes);
     let max_forwards = max_forwards(bytes, &head)?;
     let request = Request {

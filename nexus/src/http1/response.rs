@@ -4,7 +4,7 @@
 //! 502 and its connection is closed. Rows R1–R23 of `tests/it/contract.rs` are its contract.
 
 use super::body::Framing;
-use super::gate::{connection, digits};
+use super::gate::{BODY_BYTES_MAX, connection, digits};
 use super::head::{Name, ResponseHead, Version, members};
 use crate::reason::Reason;
 
@@ -15,6 +15,9 @@ pub struct Response {
     pub head: ResponseHead,
     /// How its body's end is found.
     pub body: Framing,
+    /// The length that it declares, which without a body is news about another answer: to a GET
+    /// (HEAD), or an earlier one (304).
+    pub length: Option<u64>,
     /// Whether the connection can serve another request once the body is over.
     pub keep_alive: bool,
 }
@@ -49,7 +52,8 @@ pub fn admit(bytes: &[u8], mut head: ResponseHead, to_head: bool) -> Result<Resp
     };
     let is_doubtful = is_coded && length.is_some();
     let keep_alive = persists && !is_doubtful && body != Framing::UntilClose;
-    Ok(Response { head, body, keep_alive })
+    let length = length.filter(|_| !is_coded);
+    Ok(Response { head, body, length, keep_alive })
 }
 
 /// Reads `Content-Length`; equal copies, also in one list, count once (RFC 9110 §8.6).
@@ -57,7 +61,8 @@ fn content_length(bytes: &[u8], head: &ResponseHead) -> Result<Option<u64>, Reas
     let mut length = None;
     for field in head.fields.iter().filter(|field| field.name == Name::ContentLength) {
         for member in field.value.of(bytes).split(|byte| *byte == b',') {
-            let this = digits(member.trim_ascii()).ok_or(Reason::BadResponse)?;
+            let this = digits(member.trim_ascii()).filter(|this| *this <= BODY_BYTES_MAX);
+            let this = this.ok_or(Reason::BadResponse)?;
             if length.is_some_and(|other| other != this) {
                 return Err(Reason::BadResponse);
             }

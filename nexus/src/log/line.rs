@@ -59,7 +59,7 @@ pub(super) fn text(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     out.push(b' ');
     plain(out, record.method, false);
     out.push(b' ');
-    plain(out, record.path, false);
+    plain(out, record.path(), false);
     out.push(b' ');
     decimal(out, u64::from(record.status));
     out.push(b' ');
@@ -109,7 +109,7 @@ pub(super) fn json(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     address(out, record.client);
     out.push(b'"');
     string(out, "method", record.method);
-    string(out, "path", record.path);
+    string(out, "path", record.path());
     number(out, "status", u64::from(record.status));
     if let Some(backend) = record.backend {
         string(out, "backend", backend.as_bytes());

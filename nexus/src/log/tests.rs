@@ -1,12 +1,11 @@
 use super::*;
-use crate::picker::BackendId;
 use std::time::UNIX_EPOCH;
 
 fn record() -> Record<'static> {
     Record {
         client: [127, 0, 0, 1].into(),
         method: b"GET",
-        path: b"/a\"\x9b",
+        target: b"/a\"\x9b?secret",
         status: 200,
         backend: Some("http://b:1"),
         failed: &[],
@@ -40,7 +39,7 @@ fn a_line_for_people_has_no_byte_that_a_terminal_obeys() {
 #[test]
 fn a_json_line_is_json_and_says_what_failed() {
     let url = "http://a:1".parse().unwrap();
-    let backend = Backend::new(BackendId(0), url, Arc::default());
+    let backend = Backend::new(url, Arc::default());
     let failed = [(Arc::new(backend), Reason::ConnectRefused)];
     let record =
         Record { failed: &failed, attempts: 2, reason: Some(Reason::BackendClosed), ..record() };

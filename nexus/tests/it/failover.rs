@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nexus::retry::Policy;
 use nexus::settings::Probing;
 
 use crate::world::{
@@ -42,7 +41,7 @@ fn a_dead_backend_costs_the_client_nothing() {
     let counts = backends.each_ref().map(Backend::count);
     assert_eq!(counts[0] + counts[1], 30);
     assert!(counts[0].abs_diff(counts[1]) <= 2, "evenly: {counts:?}");
-    until("it is DOWN", || !nexus.pool().backends()[1].is_up());
+    until("it is DOWN", || !crate::world::backend(&nexus, 1).is_up());
 }
 
 #[test]
@@ -153,7 +152,7 @@ fn a_stale_idle_connection_never_costs_a_get() {
     assert_eq!(client.get("/first"), "1");
     assert_eq!(client.get("/second"), "2");
     assert!(
-        nexus.pool().backends()[0].is_up(),
+        crate::world::backend(&nexus, 0).is_up(),
         "a stale connection says nothing against a backend"
     );
     let over: Vec<_> = backend.seen().iter().map(|seen| seen.connection).collect();
@@ -183,17 +182,17 @@ fn a_backend_comes_back_by_its_probe() {
     let first = Backend::named("first life");
     let address = first.address;
     let mut settings = settings(&[address]);
-    settings.probing =
+    settings.pools[0].probing =
         Probing { interval: Duration::from_millis(50), timeout: Duration::from_secs(1) };
     let nexus = start(settings);
     assert_eq!(Client::connect(&nexus).get("/"), "first life");
     first.stop();
-    until("it is DOWN", || !nexus.pool().backends()[0].is_up());
+    until("it is DOWN", || !crate::world::backend(&nexus, 0).is_up());
     let second = Backend::at(address, |stream, _| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nsecond life").unwrap();
         Next::Continue
     });
-    until("it is UP", || nexus.pool().backends()[0].is_up());
+    until("it is UP", || crate::world::backend(&nexus, 0).is_up());
     until("it is asked", || {
         let (head, _) = Client::connect(&nexus).ask(&lines("GET / HTTP/1.1|Host: a||"));
         status(&head) == 200
@@ -204,7 +203,7 @@ fn a_backend_comes_back_by_its_probe() {
 #[test]
 fn when_all_are_down_the_answer_comes_at_once_and_says_so() {
     let nexus = start(settings(&[nobody(), nobody()]));
-    until("all are DOWN", || nexus.pool().backends().iter().all(|backend| !backend.is_up()));
+    until("all are DOWN", || nexus.snapshot().backends().all(|backend| !backend.is_up()));
     let mut client = Client::connect(&nexus);
     until("the picker is laid out", || {
         let (head, _) = client.ask(&lines("GET / HTTP/1.1|Host: a||"));
@@ -227,15 +226,15 @@ fn a_hanging_backend_is_504_and_another_try_only_when_asked_for() {
     });
     let good = Backend::named("ok");
     let mut impatient = settings(&[hang]);
-    impatient.timeouts.response = Duration::from_millis(200);
+    impatient.pools[0].timeout_response = Duration::from_millis(200);
     let nexus = start(impatient);
     let (head, _) = Client::connect(&nexus).ask(&lines("GET / HTTP/1.1|Host: a||"));
     assert_eq!((status(&head), field(&head, "X-Nexus-Error")), (504, Some("response_timeout")));
-    assert!(nexus.pool().backends()[0].is_up(), "slow is not dead");
+    assert!(crate::world::backend(&nexus, 0).is_up(), "slow is not dead");
 
     let mut settings = settings(&[hang, good.address]);
-    settings.timeouts.response = Duration::from_millis(200);
-    settings.retry = Policy { on_timeout: true, ..settings.retry };
+    settings.pools[0].timeout_response = Duration::from_millis(200);
+    settings.pools[0].retry.on_timeout = true;
     let nexus = start(settings);
     let mut client = Client::connect(&nexus);
     assert_eq!(client.get("/"), "ok");
@@ -252,7 +251,7 @@ fn a_backend_with_two_addresses_is_reached_at_the_one_that_listens() {
         Next::Continue
     });
     let mut settings = settings(&[]);
-    settings.backends = vec![format!("http://localhost:{port}").parse().unwrap()];
+    settings.pools[0].backends = vec![format!("http://localhost:{port}").parse().unwrap()];
     let nexus = start(settings);
     let (head, body) = Client::connect(&nexus).ask(&lines("GET / HTTP/1.1|Host: a||"));
     assert_eq!(body, b"v4");

@@ -81,7 +81,7 @@ fn a_body_that_ends_early_is_not_completed() {
     client.assert_closed();
     assert_eq!(Client::connect(&nexus).get("/innocent"), "ok", "row 61");
     assert_eq!(backend.count(), 1, "row 61: nothing complete came, and nothing twice");
-    assert!(nexus.pool().backends()[0].is_up(), "the client's fault");
+    assert!(crate::world::backend(&nexus, 0).is_up(), "the client's fault");
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod layers;
 mod limits;
 mod oracle;
 mod proxying;
+mod regression;
+mod reload;
 mod responses;
 mod shutdown;
 mod tunnels;

@@ -65,6 +65,7 @@ fn what_takes_too_long_is_cut_off() {
     let began = Instant::now();
     nexus.drain();
     assert!(began.elapsed() >= Duration::from_millis(300), "{:?}", began.elapsed());
+    assert_eq!(status(&client.answer().0), 503);
     client.assert_closed();
 }
 

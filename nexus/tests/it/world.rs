@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nexus::app::Nexus;
-use nexus::retry::Policy;
-use nexus::settings::{Probing, Settings, Timeouts};
+use nexus::settings::{PoolSettings, Probing, Settings, Timeouts};
 
 /// How long a test waits for what must happen: far beyond what a loaded machine needs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,20 +32,30 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Settings for a test: every port by the system, no probe after the first, no log.
+/// A pool for a test: no probe after the first.
+pub(crate) fn pool(backends: &[SocketAddr]) -> PoolSettings {
+    let backends = backends.iter().map(|address| address.to_string().parse().unwrap()).collect();
+    let probing = Probing { interval: Duration::from_secs(3600), timeout: Duration::from_secs(2) };
+    PoolSettings { probing, ..PoolSettings::new("default", backends) }
+}
+
+/// Settings for a test: every port by the system, one pool, no log.
 pub(crate) fn settings(backends: &[SocketAddr]) -> Settings {
     Settings {
         listeners: vec!["127.0.0.1:0".parse().unwrap()],
-        backends: backends.iter().map(|address| address.to_string().parse().unwrap()).collect(),
+        pools: vec![pool(backends)],
         workers: 1,
         timeouts: Timeouts { shutdown: Duration::from_secs(5), ..Timeouts::default() },
-        retry: Policy { attempts_max: 3, on_timeout: false },
-        probing: Probing { interval: Duration::from_secs(3600), timeout: Duration::from_secs(2) },
         trusted: vec![],
         half_close: false,
         connections_max: 10_000,
         access_log: None,
     }
+}
+
+/// Returns a backend of the first pool.
+pub(crate) fn backend(nexus: &Nexus, at: usize) -> Arc<nexus::backend::Backend> {
+    Arc::clone(&nexus.snapshot().pools[0].backends()[at])
 }
 
 /// Starts a Nexus.

@@ -93,7 +93,7 @@ fn an_answer_is_framed_by_what_its_body_is() {
     check_response(
         "HTTP/1.1 304 |Content-Length: 7|Date: then",
         Reply { framing: Framing::None, keep_alive: false, ..REPLY },
-        "HTTP/1.1 304 |Content-Length: 7|Date: then|Connection: close|X-Backend-Server: b",
+        "HTTP/1.1 304 |Date: then|Content-Length: 7|Connection: close|X-Backend-Server: b",
     );
     check_response(
         "HTTP/1.1 204 No Content|Content-Length: 7|Date: then",

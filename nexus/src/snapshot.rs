@@ -1,0 +1,88 @@
+//! The immutable view made from one configuration, built whole and swapped whole.
+//!
+//! A request reads the current snapshot once and keeps it to its last byte. What did not change
+//! from one to the next is the same thing in both: a backend keeps its health, its addresses and
+//! its connections, a pool its place in the rotation.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use crate::backend::{Backend, Serial};
+use crate::pool::Pool;
+use crate::settings::Settings;
+
+/// What requests are answered by.
+pub struct Snapshot {
+    /// What Nexus runs with.
+    pub settings: Settings,
+    /// Who answers, by pool, in the order of the settings.
+    pub pools: Box<[Pool]>,
+}
+
+impl Snapshot {
+    /// Builds what `settings` ask for, of what is there already where it fits.
+    ///
+    /// `bell` is rung by backends whose verdict flips; `dice` chooses the first turn of new pools.
+    pub fn build(
+        settings: Settings,
+        previous: Option<&Snapshot>,
+        bell: &Arc<Notify>,
+        dice: usize,
+    ) -> Self {
+        let old_pools = previous.map_or(&[][..], |previous| &previous.pools);
+        let pools = settings.pools.iter().map(|wanted| {
+            let old = old_pools.iter().find(|old| old.settings.name == wanted.name);
+            Pool::build(wanted.clone(), old, bell, dice)
+        });
+        Self { pools: pools.collect(), settings }
+    }
+
+    /// Returns every backend of every pool.
+    pub fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.pools.iter().flat_map(super::pool::Pool::backends)
+    }
+
+    /// Says whether a backend still gets requests.
+    pub fn has(&self, serial: Serial) -> bool {
+        self.backends().any(|backend| backend.serial == serial)
+    }
+}
+
+/// The one place where the current snapshot is found.
+pub struct Published {
+    current: ArcSwap<Snapshot>,
+    /// Counts the swaps, so that a worker sees at a glance whether there was one.
+    version: AtomicU64,
+    /// Client connections open, over all workers and snapshots.
+    pub open: AtomicUsize,
+}
+
+impl Published {
+    /// Publishes the first snapshot.
+    pub fn new(first: Snapshot) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(first),
+            version: AtomicU64::new(0),
+            open: AtomicUsize::new(0),
+        }
+    }
+
+    /// Returns the current snapshot.
+    pub fn current(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Returns how often the snapshot was replaced.
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Replaces the snapshot. Only the control task calls this.
+    pub fn replace(&self, next: Snapshot) {
+        self.current.store(Arc::new(next));
+        self.version.fetch_add(1, Ordering::Release);
+    }
+}
