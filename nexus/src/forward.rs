@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use crate::http1::response::{self, Response};
 use crate::pool::Pool;
 use crate::reason::Reason;
 use crate::retry::{Failure, Progress};
-use crate::worker::View;
+use crate::worker::{Picked, View};
 
 /// Interim answers before the final one. Early hints come once or twice; a flood is an attack.
 const INTERIM_MAX: u32 = 16;
@@ -66,7 +65,7 @@ pub struct Upstream {
     /// The connection.
     pub stream: TcpStream,
     /// To whom.
-    pub backend: Arc<Backend>,
+    pub backend: Picked,
     /// Whether an earlier request used it.
     pub reused: bool,
     /// How often the backend had been DOWN when it was opened.
@@ -121,7 +120,7 @@ impl Incoming {
 /// Says what went wrong and how far it got.
 pub async fn attempt(
     exchange: &mut Exchange<'_>,
-    backend: &Arc<Backend>,
+    backend: &Picked,
     fresh: bool,
 ) -> Result<Answered, Failure> {
     let mut upstream = match open(exchange, backend, fresh).await {
@@ -160,11 +159,7 @@ fn download(response: &Response, read: Option<(Buffer, usize)>) -> Result<Flow, 
 }
 
 /// Takes an idle connection or opens a new one.
-async fn open(
-    exchange: &Exchange<'_>,
-    backend: &Arc<Backend>,
-    fresh: bool,
-) -> Result<Upstream, Reason> {
+async fn open(exchange: &Exchange<'_>, backend: &Picked, fresh: bool) -> Result<Upstream, Reason> {
     let client = &exchange.client;
     let idle = if fresh {
         None
@@ -181,7 +176,7 @@ async fn open(
             Box::pin(dial::dial(backend, limit, within)).await?
         }
     };
-    Ok(Upstream { stream, backend: Arc::clone(backend), reused, downs: backend.downs() })
+    Ok(Upstream { stream, backend: backend.clone(), reused, downs: backend.downs() })
 }
 
 /// Connects under a limit on the connection's own clock.

@@ -59,11 +59,10 @@ impl Pool {
     }
 
     /// Picks the backend for the next attempt of a request that was `tried` on others before.
-    pub fn pick(&self, tried: &[Place]) -> Option<(Place, &Arc<Backend>)> {
+    pub fn pick(&self, tried: &[Place]) -> Option<Place> {
         let turn = if tried.is_empty() { &*self.turn } else { &self.turn_again };
         let turn = turn.fetch_add(1, Ordering::Relaxed);
-        let place = self.picker.load().pick(turn, tried)?;
-        Some((place, &self.backends[usize::from(place.0)]))
+        self.picker.load().pick(turn, tried)
     }
 
     /// Makes what was observed of the backends' health count. Only the control task calls this.

@@ -14,7 +14,7 @@ use crate::picker::Place;
 use crate::reason::{Fault, Reason};
 use crate::respond::{self, End};
 use crate::retry::{self, Again, Facts, WhyNot};
-use crate::worker::View;
+use crate::worker::{Picked, View};
 
 /// Answers one request. It cannot fail: what goes wrong becomes an answer.
 ///
@@ -61,19 +61,20 @@ async fn find_answer(
     let view = View::clone(&exchange.view);
     let pool = &view.pools[exchange.pool];
     let mut last = Reason::NoBackendAvailable;
-    while let Some((place, backend)) = pool.pick(&attempts.tried) {
+    while let Some(place) = pool.pick(&attempts.tried) {
+        let backend = Picked::new(&view, exchange.pool, place);
         attempts.count += 1;
         let mut fresh = false;
         loop {
-            let failure = match forward::attempt(exchange, backend, fresh).await {
+            let failure = match forward::attempt(exchange, &backend, fresh).await {
                 Ok(answered) => return Ok(answered),
                 Err(failure) => failure,
             };
             if failure.reason.is_connection_error() {
-                exchange.client.worker.idle.borrow_mut().close(backend);
+                exchange.client.worker.idle.borrow_mut().close(&backend);
             }
             if failure.reason.facts().fault != Fault::Client {
-                attempts.failed.push((Arc::clone(backend), failure.reason));
+                attempts.failed.push((Arc::clone(&backend), failure.reason));
             }
             let facts = Facts {
                 attempts: attempts.count,

@@ -3,6 +3,7 @@
 //! Nothing on a request's way takes a lock or wakes another thread.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,6 +15,7 @@ use crate::backend::Backend;
 use crate::backend::idle::IdleConnections;
 use crate::deadline::{Deadlines, TICK};
 use crate::log::{Log, Record};
+use crate::picker::Place;
 use crate::settings::Timeouts;
 use crate::snapshot::{Published, Snapshot};
 
@@ -22,6 +24,30 @@ const SWEEP_TICKS: u32 = 10;
 
 /// A snapshot as a worker holds it: kept by a request without a word to other workers.
 pub type View = Rc<Arc<Snapshot>>;
+
+/// A backend that was picked, held by way of its snapshot: counting holders of the backend itself
+/// would make the workers write to the same memory.
+#[derive(Clone)]
+pub struct Picked {
+    view: View,
+    pool: usize,
+    place: Place,
+}
+
+impl Picked {
+    /// Holds the backend at `place` in the `pool`th pool of `view`.
+    pub fn new(view: &View, pool: usize, place: Place) -> Self {
+        Self { view: Rc::clone(view), pool, place }
+    }
+}
+
+impl Deref for Picked {
+    type Target = Arc<Backend>;
+
+    fn deref(&self) -> &Arc<Backend> {
+        &self.view.pools[self.pool].backends()[usize::from(self.place.0)]
+    }
+}
 
 /// What the connections of one worker share.
 pub struct Worker {
