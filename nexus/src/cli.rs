@@ -152,6 +152,7 @@ impl Cli {
                 timeout_connect: self.connect_timeout,
                 timeout_response: self.response_timeout,
             }],
+            routes: None,
             workers: self.workers,
             timeouts: Timeouts {
                 head: self.head_timeout,

@@ -17,13 +17,14 @@ use crate::dial;
 use crate::flow::{Flow, Stop};
 use crate::health::{Incident, Observation};
 use crate::http1::body::Framing;
-use crate::http1::egress;
+use crate::http1::egress::{self, Changes};
 use crate::http1::gate::Request;
 use crate::http1::head::{self, HEAD_BYTES_MAX, Version};
 use crate::http1::response::{self, Response};
 use crate::pool::Pool;
 use crate::reason::Reason;
-use crate::retry::{Failure, Progress};
+use crate::retry::{Failure, Policy, Progress};
+use crate::route::Modifiers;
 use crate::worker::{Picked, View};
 
 /// Interim answers before the final one. Early hints come once or twice; a flood is an attack.
@@ -48,6 +49,10 @@ pub struct Exchange<'c> {
     pub view: View,
     /// Where in it the pool is that answers.
     pub pool: usize,
+    /// The route that it took, by its place in the table.
+    pub route: Option<usize>,
+    /// The target that the backend sees, if it is not the client's.
+    pub target: Option<Vec<u8>>,
     /// What for.
     pub request: Request,
     /// The request's bytes.
@@ -195,10 +200,57 @@ async fn within(
     .await
 }
 
+impl<'c> Exchange<'c> {
+    /// Begins with nothing sent.
+    pub fn new(
+        client: &'c mut Client,
+        view: View,
+        request: Request,
+        upload: Flow,
+        route: Option<usize>,
+    ) -> Self {
+        Self {
+            client,
+            view,
+            pool: 0,
+            route,
+            target: None,
+            request,
+            upload,
+            upload_state: Upload::Flowing,
+            interim: Vec::new(),
+            was_continued: false,
+        }
+    }
+}
+
 impl Exchange<'_> {
     /// Returns the pool that answers.
     pub fn pool(&self) -> &Pool {
         &self.view.pools[self.pool]
+    }
+
+    /// Returns what the route changes.
+    pub fn modifiers(&self) -> Option<&Modifiers> {
+        self.view.modifiers(self.route)
+    }
+
+    /// Returns the time from the end of the request to the head of its answer.
+    fn timeout_response(&self) -> Duration {
+        let by_route = self.modifiers().and_then(|modifiers| modifiers.timeout_response);
+        by_route.unwrap_or(self.pool().settings.timeout_response)
+    }
+
+    /// Returns what may be tried again.
+    pub fn retry(&self) -> Policy {
+        let by_route = self.modifiers().and_then(|modifiers| modifiers.retry);
+        by_route.unwrap_or(self.pool().settings.retry)
+    }
+
+    /// Says whether more of a body came than the route allows.
+    fn is_too_large(&self) -> bool {
+        let limit = self.modifiers().and_then(|modifiers| modifiers.body_bytes_max);
+        limit.is_some_and(|limit| self.upload.body_bytes > limit)
     }
 
     /// Puts the request at its start.
@@ -209,12 +261,14 @@ impl Exchange<'_> {
         self.upload.rewind();
         let (request, authority) = (&self.request, backend.url.authority.as_bytes());
         let to_chunked = request.body == Framing::Chunked;
+        let fields = self.view.modifiers(self.route).map(|modifiers| &modifiers.request_headers);
+        let changes = Changes { target: self.target.as_deref(), fields };
         self.upload.start(to_chunked, |out, bytes| {
-            egress::request(out, bytes, request, client, authority);
+            egress::request(out, bytes, request, client, authority, changes);
         });
         self.upload_state = Upload::Flowing;
         let stall = self.view.settings.timeouts.stall;
-        let response = self.pool().settings.timeout_response;
+        let response = self.timeout_response();
         self.client.deadline.set(if self.awaits_continue() { response } else { stall });
     }
 
@@ -233,7 +287,7 @@ impl Exchange<'_> {
         loop {
             self.poll_interim(cx)?;
             if self.poll_upload(cx, &mut upstream.stream)? {
-                self.client.deadline.set(self.pool().settings.timeout_response);
+                self.client.deadline.set(self.timeout_response());
             }
             // What the client has not taken yet must not pile up.
             let polled = if self.interim.is_empty() {
@@ -299,6 +353,9 @@ impl Exchange<'_> {
                 if !self.request.is_idempotent {
                     self.upload.let_go();
                 }
+            }
+            if self.route.is_some() && self.is_too_large() {
+                return Err(Reason::BodyTooLarge);
             }
             match polled {
                 Poll::Pending => return Ok(false),

@@ -18,6 +18,7 @@ pub mod picker;
 pub mod pool;
 pub mod proxy;
 pub mod respond;
+pub mod route;
 pub mod tunnel;
 
 // What the way consults.

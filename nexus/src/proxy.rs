@@ -1,5 +1,6 @@
 //! The life of one request, top to bottom. Start here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -7,13 +8,15 @@ use crate::backend::Backend;
 use crate::buffer::Buffer;
 use crate::connection::{After, Client};
 use crate::flow::Flow;
-use crate::forward::{self, Answered, Exchange, Upload};
+use crate::forward::{self, Answered, Exchange};
+use crate::http1::body::Framing;
 use crate::http1::gate::Request;
 use crate::log::Record;
 use crate::picker::Place;
 use crate::reason::{Fault, Reason};
 use crate::respond::{self, End};
 use crate::retry::{self, Again, Facts, WhyNot};
+use crate::route::{self, Action, HeadFields, PoolId};
 use crate::worker::{Picked, View};
 
 /// Answers one request. It cannot fail: what goes wrong becomes an answer.
@@ -25,23 +28,85 @@ pub async fn serve(
     upload: Flow,
     began: Option<Instant>,
 ) -> (After, Option<(Buffer, usize)>) {
-    let (upload_state, interim) = (Upload::Flowing, Vec::new());
-    let (view, pool) = (client.worker.view(), 0);
-    let was_continued = false;
-    let mut exchange =
-        Exchange { client, view, pool, request, upload, upload_state, interim, was_continued };
+    let view = client.worker.view(); // One view, from here to the last byte.
+    let way = find_way(&view, &request, upload.bytes(), client.ip);
+    let mut exchange = Exchange::new(client, view, request, upload, way.route);
     let mut attempts = Attempts::default();
-    let answered = find_answer(&mut exchange, &mut attempts).await;
-    let backend = answered.as_ref().ok().map(|answered| answered.upstream.backend.clone());
-    let end = match answered {
-        Ok(answered) => respond::relay(&mut exchange, answered).await,
-        Err(reason) => respond::refuse(&mut exchange, reason, attempts.count).await,
+    let (backend, end) = match way.next {
+        Next::Ask { pool, target } => {
+            (exchange.pool, exchange.target) = (pool, target);
+            ask(&mut exchange, &mut attempts).await
+        }
+        Next::Redirect { status, location } => {
+            (None, respond::redirect(&mut exchange, status, &location).await)
+        }
+        Next::Respond => (None, respond::fixed(&mut exchange).await),
+        Next::Refuse(reason) => (None, respond::refuse(&mut exchange, reason, 0).await),
     };
     if let Some(began) = began {
         let name = backend.as_ref().map(|backend| &*backend.name);
         write_log(&exchange, &attempts, name, end, began);
     }
     (end.after, exchange.upload.into_rest())
+}
+
+/// Where a request goes.
+struct Way {
+    /// By which route, by its place in the table.
+    route: Option<usize>,
+    next: Next,
+}
+
+/// What becomes of a request.
+enum Next {
+    /// A backend of this pool is asked, for this target if not for the client's.
+    Ask { pool: usize, target: Option<Vec<u8>> },
+    /// The client is sent elsewhere.
+    Redirect { status: u16, location: Vec<u8> },
+    /// The route has the answer.
+    Respond,
+    /// It is not answered otherwise than with a reason.
+    Refuse(Reason),
+}
+
+/// Finds out where a request goes. Without routes that is the only pool there is.
+fn find_way(view: &View, request: &Request, bytes: &[u8], client: IpAddr) -> Way {
+    let Some(table) = &view.settings.routes else {
+        return Way { route: None, next: Next::Ask { pool: 0, target: None } };
+    };
+    let fields = HeadFields { bytes, fields: &request.head.fields };
+    let facts = route::Facts::of(request, &fields, client);
+    let Some(at) = table.find_at(&facts) else {
+        return Way { route: None, next: Next::Refuse(Reason::NoRoute) };
+    };
+    let route = &table.routes()[at];
+    let to_pool = |pool: PoolId| Next::Ask {
+        pool: usize::from(pool.0),
+        target: route.modifiers.rewrite.as_ref().map(|rewrite| rewrite.apply(facts.target)),
+    };
+    let next = match (&route.action, route.modifiers.body_bytes_max, request.body) {
+        (_, Some(limit), Framing::Length(length)) if length > limit => {
+            Next::Refuse(Reason::BodyTooLarge)
+        }
+        (Action::Pool(pool), ..) => to_pool(*pool),
+        (Action::Split(split), ..) => to_pool(split.choose(client, fastrand::u64(..))),
+        (Action::Redirect(redirect), ..) => {
+            Next::Redirect { status: redirect.status, location: redirect.location(&facts) }
+        }
+        (Action::Respond(_), ..) => Next::Respond,
+    };
+    Way { route: Some(at), next }
+}
+
+/// Asks backends for the answer and passes it on, or says why there is none.
+async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Picked>, End) {
+    match find_answer(exchange, attempts).await {
+        Ok(answered) => {
+            let backend = answered.upstream.backend.clone();
+            (Some(backend), respond::relay(exchange, answered).await)
+        }
+        Err(reason) => (None, respond::refuse(exchange, reason, attempts.count).await),
+    }
 }
 
 /// What was tried so far.
@@ -82,7 +147,7 @@ async fn find_answer(
                 is_replayable: exchange.upload.is_replayable(),
             };
             last = failure.reason;
-            match retry::decide(pool.settings.retry, failure, facts) {
+            match retry::decide(exchange.retry(), failure, facts) {
                 Again::Fresh => fresh = true,
                 Again::Elsewhere => break,
                 Again::No(why) => {

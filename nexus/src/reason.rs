@@ -39,6 +39,8 @@ pub enum Reason {
     BodyTooLarge,
     /// The request target is too long.
     TargetTooLong,
+    /// No route matches.
+    NoRoute,
     /// `Expect` asks for something other than `100-continue`.
     UnknownExpectation,
     /// The head has too many bytes or fields.
@@ -114,6 +116,7 @@ impl Reason {
             Self::BodyIncomplete => (400, Client, "body_incomplete", "the request body ended early"),
             Self::HeadTimeout => (408, Client, "head_timeout", "the request head took too long"),
             Self::BodyTimeout => (408, Client, "body_timeout", "the request body stopped coming"),
+            Self::NoRoute => (404, Client, "no_route", "no route matches this request"),
             Self::LengthRequired => (411, Client, "length_required", "an HTTP/1.0 request with this method must declare its length"),
             Self::BodyTooLarge => (413, Client, "body_too_large", "the declared request body is too large"),
             Self::TargetTooLong => (414, Client, "target_too_long", "the request target is too long"),

@@ -1,6 +1,7 @@
 //! The answer's way back: a backend's, cleaned and framed anew, or one of Nexus's own.
 
 use std::future::poll_fn;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -10,13 +11,14 @@ use crate::connection::{After, Client};
 use crate::flow::{Flow, Stop};
 use crate::forward::{Answered, Exchange, Upload, Upstream};
 use crate::http1::body::Framing;
-use crate::http1::egress::{self, OwnAnswer, Reply};
+use crate::http1::egress::{self, Changes, Given, OwnAnswer, Reply};
 use crate::http1::gate::Request;
 use crate::http1::head::{Version, members};
 use crate::http1::response::Response;
 use crate::log::Record;
 use crate::reason::{Fault, Reason};
 use crate::retry::Progress;
+use crate::route::{Action, Route};
 use crate::tunnel;
 
 /// How an exchange ended.
@@ -85,9 +87,12 @@ fn start(
         download.drop_trailers();
     }
     let interim = &mut exchange.interim;
+    let fields =
+        exchange.view.modifiers(exchange.route).map(|modifiers| &modifiers.response_headers);
+    let changes = Changes { target: None, fields };
     exchange.client.worker.with_date(|date| {
         let (version, own) = (exchange.request.head.version, &upstream.backend.own_fields);
-        let reply = Reply { framing, version, keep_alive, trailers, own, date };
+        let reply = Reply { framing, version, keep_alive, trailers, own, date, changes };
         download.start(framing == Framing::Chunked, |out, bytes| {
             out.append(interim);
             egress::response(out, bytes, response, reply);
@@ -178,7 +183,7 @@ pub async fn refuse(exchange: &mut Exchange<'_>, reason: Reason, attempts: u32) 
     }
     let request = &exchange.request;
     let keep_alive = request.keep_alive
-        && facts.fault != Fault::Client
+        && (facts.fault != Fault::Client || reason == Reason::NoRoute)
         && exchange.upload.is_read()
         && !exchange.client.is_draining();
     let mut out = std::mem::take(&mut exchange.interim);
@@ -194,6 +199,50 @@ pub async fn refuse(exchange: &mut Exchange<'_>, reason: Reason, attempts: u32) 
         Err(_) => After::Close,
     };
     end
+}
+
+/// Answers with the fixed answer of the request's route.
+pub async fn fixed(exchange: &mut Exchange<'_>) -> End {
+    let view = Rc::clone(&exchange.view);
+    let route =
+        view.settings.routes.as_ref().zip(exchange.route).map(|(table, at)| &table.routes()[at]);
+    let Some(Route { action: Action::Respond(fixed), modifiers, .. }) = route else {
+        unreachable!("only such a route leads here");
+    };
+    let changes = Changes { target: None, fields: Some(&modifiers.response_headers) };
+    let (status, content_type, body) = (fixed.status, fixed.content_type.as_str(), &fixed.body[..]);
+    give(exchange, Given { status, location: None, content_type, body, changes }).await
+}
+
+/// Sends the client elsewhere.
+pub async fn redirect(exchange: &mut Exchange<'_>, status: u16, location: &[u8]) -> End {
+    let view = Rc::clone(&exchange.view);
+    let fields = view.modifiers(exchange.route).map(|modifiers| &modifiers.response_headers);
+    let changes = Changes { target: None, fields };
+    let (content_type, body) = ("", &[][..]);
+    give(exchange, Given { status, location: Some(location), content_type, body, changes }).await
+}
+
+/// Answers with what the configuration says; no backend is asked.
+async fn give(exchange: &mut Exchange<'_>, given: Given<'_>) -> End {
+    let request = &exchange.request;
+    let keep_alive =
+        request.keep_alive && exchange.upload.is_read() && !exchange.client.is_draining();
+    let (version, to_head) = (request.head.version, request.is_head);
+    let mut out = Vec::new();
+    exchange.client.worker.with_date(|date| {
+        let own = b"X-Forwarded-By: Nexus\r\n";
+        let (framing, trailers, changes) = (Framing::None, false, given.changes);
+        let reply = Reply { framing, version, keep_alive, trailers, own, date, changes };
+        egress::given(&mut out, given, reply, to_head);
+    });
+    let bytes_out = if to_head { 0 } else { given.body.len() as u64 };
+    let after = match exchange.client.write_all(&out).await {
+        Ok(()) if keep_alive => After::KeepAlive,
+        Ok(()) => After::Linger,
+        Err(_) => After::Close,
+    };
+    End { status: given.status, bytes_out, reason: None, after }
 }
 
 /// Says whether the client prefers JSON to text for people.

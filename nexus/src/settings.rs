@@ -1,6 +1,7 @@
 //! What one Nexus runs with: checked values, no `Option` that means "the default".
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -8,6 +9,7 @@ use ipnet::IpNet;
 use crate::backend::BackendUrl;
 use crate::log::LogFormat;
 use crate::retry::Policy;
+use crate::route::Table;
 
 /// The timeouts that concern clients and Nexus itself; each is finite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,12 +55,14 @@ pub struct PoolSettings {
 }
 
 /// Everything that one Nexus runs with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Where clients connect to.
     pub listeners: Vec<SocketAddr>,
     /// Who answers.
     pub pools: Vec<PoolSettings>,
+    /// Which pool answers which request; `None` sends all to the first.
+    pub routes: Option<Arc<Table>>,
     /// Threads that carry requests.
     pub workers: usize,
     /// The timeouts that are not a pool's.

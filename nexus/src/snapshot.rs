@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::backend::{Backend, Serial};
 use crate::pool::Pool;
+use crate::route::Modifiers;
 use crate::settings::Settings;
 
 /// What requests are answered by.
@@ -38,6 +39,12 @@ impl Snapshot {
             Pool::build(wanted.clone(), old, bell, dice)
         });
         Self { pools: pools.collect(), settings }
+    }
+
+    /// Returns what a route, by its place in the table, changes.
+    pub fn modifiers(&self, route: Option<usize>) -> Option<&Modifiers> {
+        let table = self.settings.routes.as_ref()?;
+        Some(&table.routes()[route?].modifiers)
     }
 
     /// Returns every backend of every pool.

@@ -9,6 +9,7 @@ use super::gate::{Request, Target};
 use super::head::{Field, Name, Span, Version};
 use super::response::Response;
 use crate::reason::{Facts, Reason};
+use crate::route::HeaderRules;
 
 /// What the request's way knows of the client.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +57,47 @@ fn length(out: &mut Vec<u8>, bytes: u64) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// What a route changes about a head.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Changes<'a> {
+    /// The target in place of the one that came.
+    pub target: Option<&'a [u8]>,
+    /// What is done to the fields.
+    pub fields: Option<&'a HeaderRules>,
+}
+
+impl Changes<'_> {
+    fn drops(&self, label: &[u8]) -> bool {
+        self.fields.is_some_and(|rules| rules.drops(label))
+    }
+
+    /// Returns the host to put in place of the one that came.
+    fn host(&self) -> Option<&[u8]> {
+        let mut puts = self.fields?.puts();
+        puts.find(|(name, _)| name.eq_ignore_ascii_case("host")).map(|(_, value)| value.as_bytes())
+    }
+
+    /// Writes Nexus's own lines, but those that are to go.
+    fn write_own(&self, out: &mut Vec<u8>, own: &[u8]) {
+        if self.fields.is_none() {
+            return out.extend_from_slice(own);
+        }
+        for own in own.split_inclusive(|byte| *byte == b'\n') {
+            let label = own.split(|byte| *byte == b':').next().unwrap_or_default();
+            if !self.drops(label) {
+                out.extend_from_slice(own);
+            }
+        }
+    }
+
+    fn write(&self, out: &mut Vec<u8>) {
+        let puts = self.fields.into_iter().flat_map(HeaderRules::puts);
+        for (name, value) in puts.filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
+            line(out, name.as_bytes(), value.as_bytes());
+        }
+    }
+}
+
 /// Writes the head of `request` for a backend whose own authority is `authority`.
 pub fn request(
     out: &mut Vec<u8>,
@@ -63,18 +105,23 @@ pub fn request(
     request: &Request,
     client: Client,
     authority: &[u8],
+    changes: Changes<'_>,
 ) {
     let head = &request.head;
     out.extend_from_slice(head.method.of(bytes));
     out.push(b' ');
-    target(out, bytes, request.target);
+    match changes.target {
+        Some(target) => out.extend_from_slice(target),
+        None => target(out, bytes, request.target),
+    }
     out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
     let host = if request.host.is_empty() { authority } else { request.host.of(bytes) };
-    out.extend_from_slice(host);
+    out.extend_from_slice(changes.host().unwrap_or(host));
     out.extend_from_slice(b"\r\n");
     for field in head.fields.iter() {
         match field.name {
             Name::Other if field.one_hop => {}
+            Name::Other | Name::Date | Name::Own if changes.drops(field.label.of(bytes)) => {}
             Name::Other | Name::Date | Name::Own => copy(out, bytes, field),
             Name::Trailer if request.body == Framing::Chunked => copy(out, bytes, field),
             Name::Expect if request.expects_continue => copy(out, bytes, field),
@@ -95,6 +142,7 @@ pub fn request(
     }
     hop(out, bytes, request);
     forwarded(out, bytes, request, client);
+    changes.write(out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -179,6 +227,8 @@ pub struct Reply<'a> {
     pub own: &'a [u8],
     /// The date, for answers without one (RFC 9110 §6.6.1).
     pub date: &'a [u8],
+    /// What is done to the fields.
+    pub changes: Changes<'a>,
 }
 
 fn status_line(out: &mut Vec<u8>, bytes: &[u8], status: u16, phrase: Span) {
@@ -202,6 +252,7 @@ pub fn response(out: &mut Vec<u8>, bytes: &[u8], response: &Response, reply: Rep
             Name::TransferEncoding | Name::ContentLength => {}
             Name::Trailer if !reply.trailers => {}
             Name::Upgrade if !upgrades => {}
+            _ if reply.changes.drops(field.label.of(bytes)) => {}
             name => {
                 has_date |= name == Name::Date;
                 copy(out, bytes, field);
@@ -222,7 +273,8 @@ pub fn response(out: &mut Vec<u8>, bytes: &[u8], response: &Response, reply: Rep
         out.extend_from_slice(b"Connection: Upgrade\r\n");
     }
     persistence(out, reply.version, reply.keep_alive || head.status == 101);
-    out.extend_from_slice(reply.own);
+    reply.changes.write_own(out, reply.own);
+    reply.changes.write(out);
     out.extend_from_slice(b"\r\n");
 }
 
@@ -294,6 +346,43 @@ pub fn own(out: &mut Vec<u8>, answer: OwnAnswer<'_>) {
     }
 }
 
+/// An answer that the configuration gives.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'a> {
+    /// The status.
+    pub status: u16,
+    /// Where to, for a redirect.
+    pub location: Option<&'a [u8]>,
+    /// What the body is.
+    pub content_type: &'a str,
+    /// The body.
+    pub body: &'a [u8],
+    /// What is done to the fields.
+    pub changes: Changes<'a>,
+}
+
+/// Writes an answer that the configuration gives.
+pub fn given(out: &mut Vec<u8>, given: Given<'_>, reply: Reply<'_>, to_head: bool) {
+    status_line(out, given.body, given.status, Span::default());
+    if let Some(location) = given.location {
+        line(out, b"Location", location);
+    }
+    if !given.body.is_empty() {
+        line(out, b"Content-Type", given.content_type.as_bytes());
+    }
+    if given.status != 204 && given.status != 304 {
+        length(out, given.body.len() as u64);
+    }
+    line(out, b"Date", reply.date);
+    persistence(out, reply.version, reply.keep_alive);
+    given.changes.write_own(out, reply.own);
+    given.changes.write(out);
+    out.extend_from_slice(b"\r\n");
+    if !to_head && given.status != 204 && given.status != 304 {
+        out.extend_from_slice(given.body);
+    }
+}
+
 /// Writes the answer to OPTIONS with `Max-Forwards: 0`.
 pub fn options(out: &mut Vec<u8>, version: Version, keep_alive: bool, date: &[u8]) {
     out.extend_from_slice(b"HTTP/1.1 204 No Content\r\n");
@@ -305,6 +394,7 @@ pub fn options(out: &mut Vec<u8>, version: Version, keep_alive: bool, date: &[u8
 fn phrase(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
+        404 => "Not Found",
         408 => "Request Timeout",
         411 => "Length Required",
         413 => "Content Too Large",

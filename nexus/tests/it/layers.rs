@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules: facts in, values out.
-const POLICY: [&str; 6] = ["http1", "http1.rs", "retry.rs", "picker.rs", "health.rs", "reason.rs"];
+const POLICY: [&str; 8] =
+    ["http1", "http1.rs", "retry.rs", "picker.rs", "health.rs", "reason.rs", "route", "route.rs"];
 
 /// What policy may import besides itself: the vector that a head's index lives in.
-const POLICY_IMPORTS: [&str; 4] = ["http1", "reason", "recycle", "health"];
+const POLICY_IMPORTS: [&str; 6] = ["http1", "reason", "recycle", "health", "retry", "route"];
 
 fn rust_files(path: &Path, found: &mut Vec<PathBuf>) {
     if path.is_dir() {

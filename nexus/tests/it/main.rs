@@ -16,6 +16,7 @@ mod proxying;
 mod regression;
 mod reload;
 mod responses;
+mod routing;
 mod shutdown;
 mod tunnels;
 mod world;

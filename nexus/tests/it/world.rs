@@ -44,6 +44,7 @@ pub(crate) fn settings(backends: &[SocketAddr]) -> Settings {
     Settings {
         listeners: vec!["127.0.0.1:0".parse().unwrap()],
         pools: vec![pool(backends)],
+        routes: None,
         workers: 1,
         timeouts: Timeouts { shutdown: Duration::from_secs(5), ..Timeouts::default() },
         trusted: vec![],

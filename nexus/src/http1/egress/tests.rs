@@ -11,7 +11,7 @@ fn check_request(from: &str, is_trusted: bool, expected: &str) {
     };
     let mut out = Vec::new();
     let client = Client { ip: [10, 0, 0, 7].into(), is_trusted };
-    request(&mut out, bytes.as_bytes(), &admitted, client, b"backend:81");
+    request(&mut out, bytes.as_bytes(), &admitted, client, b"backend:81", Changes::default());
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.trim_end().replace("\r\n", "|"), expected);
 }
@@ -34,6 +34,7 @@ const REPLY: Reply<'_> = Reply {
     trailers: false,
     own: b"X-Backend-Server: b\r\n",
     date: b"now",
+    changes: Changes { target: None, fields: None },
 };
 
 #[test]

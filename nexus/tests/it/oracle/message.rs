@@ -1,5 +1,6 @@
 //! What a reader makes of a connection, in the form in which two readings are compared.
 
+use bytes::BytesMut;
 use nexus::http1::body::Framing;
 use nexus::reason::Reason;
 
@@ -12,7 +13,7 @@ pub(crate) struct Message {
     pub(crate) host: String,
     /// How the end of the body is found; no body is a length of 0.
     pub(crate) framing: Framing,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: BytesMut,
     /// Trailers as `name: value`, lower case and sorted.
     pub(crate) trailers: Vec<String>,
     /// Whether the body came to its end.
@@ -23,7 +24,7 @@ impl Message {
     /// Returns a message of which nothing but the head has come.
     pub(crate) fn begun(start: String, host: String, framing: Framing) -> Self {
         let framing = if framing == Framing::None { Framing::Length(0) } else { framing };
-        Self { start, host, framing, body: vec![], trailers: vec![], is_whole: false }
+        Self { start, host, framing, body: BytesMut::new(), trailers: vec![], is_whole: false }
     }
 
     /// Returns what is known before the body is.
@@ -32,9 +33,10 @@ impl Message {
     }
 }
 
-/// Writes a trailer as it is compared.
+/// Writes a trailer as it is compared: a character a byte.
 pub(crate) fn trailer(name: &str, value: &[u8]) -> String {
-    format!("{}: {}", name.to_ascii_lowercase(), value.escape_ascii())
+    let value: String = value.iter().map(|byte| char::from(*byte)).collect();
+    format!("{}: {value}", name.to_ascii_lowercase())
 }
 
 /// All that Nexus's engine makes of a connection.
@@ -42,7 +44,7 @@ pub(crate) fn trailer(name: &str, value: &[u8]) -> String {
 pub(crate) struct Reading {
     pub(crate) messages: Vec<Message>,
     /// The head of each message.
-    pub(crate) heads: Vec<Vec<u8>>,
+    pub(crate) heads: Vec<BytesMut>,
     /// Why the reading stopped, if it did before the bytes ended.
     pub(crate) refused: Option<Reason>,
     /// What the last message, or the refused bytes, begin at.
@@ -50,5 +52,5 @@ pub(crate) struct Reading {
     /// Where the bytes of the last message's body begin.
     pub(crate) body_at: usize,
     /// What comes behind the last message.
-    pub(crate) rest: Vec<u8>,
+    pub(crate) rest: BytesMut,
 }

@@ -55,8 +55,7 @@ impl Reader {
                     Ok(true) => {}
                     Ok(false) => break,
                     Err(reason) => {
-                        reader.reading.refused = Some(reason);
-                        return reader.reading;
+                        return reader.refuse(reason);
                     }
                 }
             }
@@ -65,8 +64,17 @@ impl Reader {
             let is_whole = body.end();
             reader.reading.messages.last_mut().unwrap().is_whole = is_whole;
         }
-        reader.reading.rest = reader.input;
+        reader.reading.rest = reader.input[..].into();
         reader.reading
+    }
+
+    fn refuse(mut self, reason: Reason) -> Reading {
+        self.reading.refused = Some(reason);
+        // How much of a broken body came before it was seen to be broken is no part of its meaning.
+        for message in self.reading.messages.iter_mut().filter(|message| !message.is_whole) {
+            message.body.clear();
+        }
+        self.reading
     }
 
     /// Reads a request's head; returns whether there was one.
@@ -108,7 +116,7 @@ impl Reader {
 
     fn begin(&mut self, len: usize, message: Message, next: Next) {
         self.reading.messages.push(message);
-        self.reading.heads.push(self.input[..len].to_vec());
+        self.reading.heads.push(self.input[..len].into());
         self.skip(len);
         self.reading.body_at = self.at;
         self.next = next;
@@ -133,10 +141,11 @@ impl Reader {
         self.at += len;
     }
 
+    /// Forgets empty lines before a head (RFC 9112 §2.2).
     fn skip_empty_lines(&mut self) {
-        let empty = self.input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-        let ends_in_cr = empty > 0 && self.input[empty - 1] == b'\r';
-        self.skip(empty - usize::from(ends_in_cr));
+        while let [b'\n', ..] | [b'\r', b'\n', ..] = self.input[..] {
+            self.skip(if self.input[0] == b'\r' { 2 } else { 1 });
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body, Incoming};
 use hyper::rt::ReadBufCursor;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, Uri, client, header, server};
+use hyper::{Method, Request, Response, client, header, server};
 use nexus::http1::body::Framing;
 
 use super::message::{Message, trailer};
@@ -111,20 +111,13 @@ fn request_head(request: &Request<Incoming>) -> Message {
     let (uri, fields) = (request.uri(), request.headers());
     let host = match uri.authority() {
         Some(authority) => authority.to_string(),
-        None => fields.get(header::HOST).map_or_else(String::new, |host| {
-            String::from_utf8_lossy(host.as_bytes()).into_owned()
-        }),
+        None => fields
+            .get(header::HOST)
+            .map_or_else(String::new, |host| String::from_utf8_lossy(host.as_bytes()).into_owned()),
     };
-    let start = format!("{} {}", request.method(), target(uri));
+    let target = uri.path_and_query().map_or_else(|| uri.to_string(), ToString::to_string);
+    let start = format!("{} {target}", request.method());
     Message::begun(start, host, framing(request.body(), Framing::Chunked))
-}
-
-fn target(uri: &Uri) -> String {
-    match uri.path_and_query() {
-        Some(path) if path.as_str().starts_with('?') => format!("/{path}"),
-        Some(path) => path.to_string(),
-        None => uri.to_string(),
-    }
 }
 
 fn framing(body: &Incoming, open: Framing) -> Framing {

@@ -15,11 +15,6 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    /// Returns bytes that come at once; `|` stands for CRLF.
-    pub(crate) fn lines(text: &str) -> Self {
-        Self::whole(crate::world::lines(text))
-    }
-
     /// Returns bytes that come at once.
     pub(crate) fn whole(bytes: Vec<u8>) -> Self {
         Self { bytes, cuts: vec![] }
@@ -81,6 +76,7 @@ enum Damage {
 
 /// Spoils some of the messages in a place or two, with what parsers stumble over.
 pub(crate) fn spoilt(bytes: impl Strategy<Value = Vec<u8>>) -> impl Strategy<Value = Vec<u8>> {
+    #[rustfmt::skip] // More to a line are read more quickly.
     const NASTY: [&str; 24] = [
         "\r", "\n", "\r\n", "\r\n\r\n", " ", "\t", "\0", ":", ",", ";", "\"", "\\", "\u{b}",
         "\u{7f}", "é", "0", "#", "?", "/", "*", "@", "%", "chunked", "\n\n",
