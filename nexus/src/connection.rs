@@ -23,7 +23,7 @@ use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead, TARGET_BYTE
 use crate::listen::Door;
 use crate::proxy;
 use crate::reason::Reason;
-use crate::respond;
+use crate::respond::own;
 use crate::worker::{Open, Worker};
 
 /// How long an idle connection may still begin a request once Nexus drains; the answer to it says
@@ -108,8 +108,7 @@ impl Client {
                 Ok(None) => return false,
                 Ok(Some(head)) => self.answer(input, head).await,
                 Err(reason) => {
-                    let after =
-                        respond::refuse_unread(self, &input.buffer[..input.len], reason).await;
+                    let after = own::refuse_unread(self, &input.buffer[..input.len], reason).await;
                     (after, Some(input))
                 }
             };
@@ -135,20 +134,20 @@ impl Client {
         let Input { buffer, len, .. } = input;
         let (head_len, method, target) = (head.len, head.method, head.target);
         match gate::admit(&buffer[..len], head) {
-            Err(reason) => (respond::refuse_unread(self, &buffer[..len], reason).await, None),
+            Err(reason) => (own::refuse_unread(self, &buffer[..len], reason).await, None),
             Ok(admission) => {
                 let (Admission::Forward(request) | Admission::AnswerOptions(request)) = &admission;
                 let upload = match Flow::new(buffer, head_len, len, request.body, true) {
                     Ok(upload) => upload,
                     Err(buffer) => {
                         let words = (method.of(&buffer), target.of(&buffer));
-                        return (respond::refuse_named(self, words, Reason::BadBody).await, None);
+                        return (own::refuse_named(self, words, Reason::BadBody).await, None);
                     }
                 };
                 let (after, rest) = match admission {
                     Admission::Forward(request) => proxy::serve(self, request, upload, began).await,
                     Admission::AnswerOptions(request) => {
-                        (respond::options(self, &request, &upload, began).await, upload.into_rest())
+                        (own::options(self, &request, &upload, began).await, upload.into_rest())
                     }
                 };
                 let rest = rest.map(|(buffer, len)| Input { buffer, len });

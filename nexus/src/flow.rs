@@ -41,6 +41,8 @@ pub enum Stop {
     SourceFailed,
     /// The framing of the body is broken.
     BadBody,
+    /// The body is larger than it may be.
+    TooLarge,
     /// What was read could not be written.
     SinkFailed,
 }
@@ -74,6 +76,8 @@ pub struct Flow {
     was_full: bool,
     /// Bytes of the body read so far.
     pub body_bytes: u64,
+    /// Bytes of the body at most; of a larger one the end is never sent on.
+    pub body_bytes_max: u64,
     /// Bytes written since the last rewind.
     pub written: u64,
     /// Bytes moved in all: what does not change stalls.
@@ -122,6 +126,7 @@ impl Flow {
             was_blocked: false,
             was_full,
             body_bytes: piece.data as u64,
+            body_bytes_max: u64::MAX,
             written: 0,
             moved: 0,
         })
@@ -363,6 +368,9 @@ impl Flow {
             .decode(&mut buffer[at..at + read], |lines| trailers.extend_from_slice(lines))
             .map_err(|_| Stop::BadBody)?;
         self.body_bytes += piece.data as u64;
+        if self.body_bytes > self.body_bytes_max {
+            return Err(Stop::TooLarge);
+        }
         self.data.end = at + piece.data;
         self.rest = at + piece.consumed..at + read;
         self.frame();

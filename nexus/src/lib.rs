@@ -12,6 +12,7 @@
 
 // The request's way.
 pub mod connection;
+pub mod exchange;
 pub mod forward;
 pub mod listen;
 pub mod picker;

@@ -7,14 +7,15 @@ use std::time::Instant;
 use crate::backend::Backend;
 use crate::buffer::Buffer;
 use crate::connection::{After, Client};
+use crate::exchange::Exchange;
 use crate::flow::Flow;
-use crate::forward::{self, Answered, Exchange};
+use crate::forward::{self, Answered};
 use crate::http1::body::Framing;
 use crate::http1::gate::Request;
 use crate::log::Record;
 use crate::picker::Place;
 use crate::reason::{Fault, Reason};
-use crate::respond::{self, End};
+use crate::respond::{self, End, own};
 use crate::retry::{self, Again, Facts, WhyNot};
 use crate::route::{self, Action, HeadFields, PoolId};
 use crate::worker::{Picked, View};
@@ -29,7 +30,7 @@ pub async fn serve(
     began: Option<Instant>,
 ) -> (After, Option<(Buffer, usize)>) {
     let view = client.worker.view(); // One view, from here to the last byte.
-    let way = find_way(&view, &request, upload.bytes(), client.ip);
+    let way = find_way(&view, &request, &upload, client.ip);
     let mut exchange = Exchange::new(client, view, request, upload, way.route);
     let mut attempts = Attempts::default();
     let (backend, end) = match way.next {
@@ -38,10 +39,10 @@ pub async fn serve(
             ask(&mut exchange, &mut attempts).await
         }
         Next::Redirect { status, location } => {
-            (None, respond::redirect(&mut exchange, status, &location).await)
+            (None, own::redirect(&mut exchange, status, &location).await)
         }
-        Next::Respond => (None, respond::fixed(&mut exchange).await),
-        Next::Refuse(reason) => (None, respond::refuse(&mut exchange, reason, 0).await),
+        Next::Respond => (None, own::fixed(&mut exchange).await),
+        Next::Refuse(reason) => (None, own::refuse(&mut exchange, reason, 0).await),
     };
     if let Some(began) = began {
         let name = backend.as_ref().map(|backend| &*backend.name);
@@ -70,11 +71,11 @@ enum Next {
 }
 
 /// Finds out where a request goes. Without routes that is the only pool there is.
-fn find_way(view: &View, request: &Request, bytes: &[u8], client: IpAddr) -> Way {
+fn find_way(view: &View, request: &Request, upload: &Flow, client: IpAddr) -> Way {
     let Some(table) = &view.settings.routes else {
         return Way { route: None, next: Next::Ask { pool: 0, target: None } };
     };
-    let fields = HeadFields { bytes, fields: &request.head.fields };
+    let fields = HeadFields { bytes: upload.bytes(), fields: &request.head.fields };
     let facts = route::Facts::of(request, &fields, client);
     let Some(at) = table.find_at(&facts) else {
         return Way { route: None, next: Next::Refuse(Reason::NoRoute) };
@@ -84,16 +85,20 @@ fn find_way(view: &View, request: &Request, bytes: &[u8], client: IpAddr) -> Way
         pool: usize::from(pool.0),
         target: route.modifiers.rewrite.as_ref().map(|rewrite| rewrite.apply(facts.target)),
     };
-    let next = match (&route.action, route.modifiers.body_bytes_max, request.body) {
-        (_, Some(limit), Framing::Length(length)) if length > limit => {
+    let body_bytes = match request.body {
+        Framing::Length(bytes) => bytes,
+        _ => upload.body_bytes,
+    };
+    let next = match &route.action {
+        _ if route.modifiers.body_bytes_max.is_some_and(|max| body_bytes > max) => {
             Next::Refuse(Reason::BodyTooLarge)
         }
-        (Action::Pool(pool), ..) => to_pool(*pool),
-        (Action::Split(split), ..) => to_pool(split.choose(client, fastrand::u64(..))),
-        (Action::Redirect(redirect), ..) => {
+        Action::Pool(pool) => to_pool(*pool),
+        Action::Split(split) => to_pool(split.choose(client, fastrand::u64(..))),
+        Action::Redirect(redirect) => {
             Next::Redirect { status: redirect.status, location: redirect.location(&facts) }
         }
-        (Action::Respond(_), ..) => Next::Respond,
+        Action::Respond(_) => Next::Respond,
     };
     Way { route: Some(at), next }
 }
@@ -105,7 +110,7 @@ async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Pi
             let backend = answered.upstream.backend.clone();
             (Some(backend), respond::relay(exchange, answered).await)
         }
-        Err(reason) => (None, respond::refuse(exchange, reason, attempts.count).await),
+        Err(reason) => (None, own::refuse(exchange, reason, attempts.count).await),
     }
 }
 

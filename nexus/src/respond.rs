@@ -1,24 +1,22 @@
 //! The answer's way back: a backend's, cleaned and framed anew, or one of Nexus's own.
 
+pub mod own;
+
 use std::future::poll_fn;
-use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
 
 use socket2::SockRef;
 
-use crate::connection::{After, Client};
+use crate::connection::After;
+use crate::exchange::{Exchange, Upload};
 use crate::flow::{Flow, Stop};
-use crate::forward::{Answered, Exchange, Upload, Upstream};
+use crate::forward::{Answered, Upstream};
 use crate::http1::body::Framing;
-use crate::http1::egress::{self, Changes, Given, OwnAnswer, Reply};
-use crate::http1::gate::Request;
-use crate::http1::head::{Version, members};
+use crate::http1::egress::{self, Changes, Reply};
+use crate::http1::head::Version;
 use crate::http1::response::Response;
-use crate::log::Record;
-use crate::reason::{Fault, Reason};
+use crate::reason::Reason;
 use crate::retry::Progress;
-use crate::route::{Action, Route};
 use crate::tunnel;
 
 /// How an exchange ended.
@@ -169,175 +167,7 @@ fn poll_both(
 fn why_stopped(stop: Stop) -> Reason {
     match stop {
         Stop::SourceEnded | Stop::SourceFailed => Reason::ResponseTruncated,
-        Stop::BadBody => Reason::BadResponse,
+        Stop::BadBody | Stop::TooLarge => Reason::BadResponse,
         Stop::SinkFailed => Reason::ClientGone,
-    }
-}
-
-/// Answers with a reason instead of a backend's answer.
-pub async fn refuse(exchange: &mut Exchange<'_>, reason: Reason, attempts: u32) -> End {
-    let facts = reason.facts();
-    let mut end = End::broken(facts.status, reason, After::Close);
-    if matches!(reason, Reason::ClientGone | Reason::ClientStalled) {
-        return end;
-    }
-    let request = &exchange.request;
-    let keep_alive = request.keep_alive
-        && (facts.fault != Fault::Client || reason == Reason::NoRoute)
-        && exchange.upload.is_read()
-        && !exchange.client.is_draining();
-    let mut out = std::mem::take(&mut exchange.interim);
-    let json = wants_json(request, exchange.upload.bytes());
-    let (to_head, version) = (request.is_head, request.head.version);
-    exchange.client.worker.with_date(|date| {
-        let answer = OwnAnswer { reason, attempts, json, to_head, version, keep_alive, date };
-        egress::own(&mut out, answer);
-    });
-    end.after = match exchange.client.write_all(&out).await {
-        Ok(()) if keep_alive => After::KeepAlive,
-        Ok(()) => After::Linger,
-        Err(_) => After::Close,
-    };
-    end
-}
-
-/// Answers with the fixed answer of the request's route.
-pub async fn fixed(exchange: &mut Exchange<'_>) -> End {
-    let view = Rc::clone(&exchange.view);
-    let route =
-        view.settings.routes.as_ref().zip(exchange.route).map(|(table, at)| &table.routes()[at]);
-    let Some(Route { action: Action::Respond(fixed), modifiers, .. }) = route else {
-        unreachable!("only such a route leads here");
-    };
-    let changes = Changes { target: None, fields: Some(&modifiers.response_headers) };
-    let (status, content_type, body) = (fixed.status, fixed.content_type.as_str(), &fixed.body[..]);
-    give(exchange, Given { status, location: None, content_type, body, changes }).await
-}
-
-/// Sends the client elsewhere.
-pub async fn redirect(exchange: &mut Exchange<'_>, status: u16, location: &[u8]) -> End {
-    let view = Rc::clone(&exchange.view);
-    let fields = view.modifiers(exchange.route).map(|modifiers| &modifiers.response_headers);
-    let changes = Changes { target: None, fields };
-    let (content_type, body) = ("", &[][..]);
-    give(exchange, Given { status, location: Some(location), content_type, body, changes }).await
-}
-
-/// Answers with what the configuration says; no backend is asked.
-async fn give(exchange: &mut Exchange<'_>, given: Given<'_>) -> End {
-    let request = &exchange.request;
-    let keep_alive =
-        request.keep_alive && exchange.upload.is_read() && !exchange.client.is_draining();
-    let (version, to_head) = (request.head.version, request.is_head);
-    let mut out = Vec::new();
-    exchange.client.worker.with_date(|date| {
-        let own = b"X-Forwarded-By: Nexus\r\n";
-        let (framing, trailers, changes) = (Framing::None, false, given.changes);
-        let reply = Reply { framing, version, keep_alive, trailers, own, date, changes };
-        egress::given(&mut out, given, reply, to_head);
-    });
-    let bytes_out = if to_head { 0 } else { given.body.len() as u64 };
-    let after = match exchange.client.write_all(&out).await {
-        Ok(()) if keep_alive => After::KeepAlive,
-        Ok(()) => After::Linger,
-        Err(_) => After::Close,
-    };
-    End { status: given.status, bytes_out, reason: None, after }
-}
-
-/// Says whether the client prefers JSON to text for people.
-fn wants_json(request: &Request, bytes: &[u8]) -> bool {
-    let is_accept = |label: &[u8]| label.eq_ignore_ascii_case(b"accept");
-    let fields = request.head.fields.iter().filter(|field| is_accept(field.label.of(bytes)));
-    let first = fields.flat_map(|field| members(field.value.of(bytes))).next();
-    let kind = first.and_then(|member| member.split(|byte| *byte == b';').next());
-    kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"))
-}
-
-/// Answers bytes that are no request that could be forwarded; the connection cannot go on.
-pub async fn refuse_unread(client: &mut Client, bytes: &[u8], reason: Reason) -> After {
-    refuse_named(client, first_words(bytes), reason).await
-}
-
-/// The same for a request whose method and target are known.
-pub async fn refuse_named(client: &mut Client, words: (&[u8], &[u8]), reason: Reason) -> After {
-    let mut out = Vec::new();
-    client.worker.with_date(|date| {
-        let version = Version::Http11;
-        let answer = OwnAnswer {
-            reason,
-            attempts: 0,
-            json: false,
-            to_head: false,
-            version,
-            keep_alive: false,
-            date,
-        };
-        egress::own(&mut out, answer);
-    });
-    let (method, target) = words;
-    client.worker.write_log(&Record {
-        client: client.ip,
-        method,
-        target,
-        status: reason.facts().status,
-        backend: None,
-        failed: &[],
-        attempts: 0,
-        duration: std::time::Duration::ZERO,
-        bytes_in: 0,
-        bytes_out: 0,
-        reason: Some(reason),
-        why_not: None,
-    });
-    if client.write_all(&out).await.is_ok() { After::Linger } else { After::Close }
-}
-
-/// Guesses method and path of a request that could not be parsed, for the log: printable or nothing.
-fn first_words(bytes: &[u8]) -> (&[u8], &[u8]) {
-    /// Enough to recognise it by.
-    const LOGGED_MAX: usize = 256;
-    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
-    let mut words = line.split(|byte| *byte == b' ').map(|word| {
-        let is_text = !word.is_empty() && word.iter().all(u8::is_ascii_graphic);
-        if is_text { &word[..word.len().min(LOGGED_MAX)] } else { b"-" }
-    });
-    (words.next().unwrap_or(b"-"), words.next().unwrap_or(b"-"))
-}
-
-/// Answers OPTIONS that must not go any further.
-pub async fn options(
-    client: &mut Client,
-    request: &Request,
-    upload: &Flow,
-    began: Option<Instant>,
-) -> After {
-    let keep_alive = request.keep_alive && upload.is_read() && !client.is_draining();
-    let mut out = Vec::new();
-    client
-        .worker
-        .with_date(|date| egress::options(&mut out, request.head.version, keep_alive, date));
-    let written = client.write_all(&out).await;
-    if let Some(began) = began {
-        let bytes = upload.bytes();
-        client.worker.write_log(&Record {
-            client: client.ip,
-            method: request.head.method.of(bytes),
-            target: request.head.target.of(bytes),
-            status: 204,
-            backend: None,
-            failed: &[],
-            attempts: 0,
-            duration: began.elapsed(),
-            bytes_in: upload.body_bytes,
-            bytes_out: 0,
-            reason: None,
-            why_not: None,
-        });
-    }
-    match written {
-        Ok(()) if keep_alive => After::KeepAlive,
-        Ok(()) => After::Linger,
-        Err(_) => After::Close,
     }
 }

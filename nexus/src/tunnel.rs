@@ -8,8 +8,9 @@ use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
 use crate::connection::After;
+use crate::exchange::Exchange;
 use crate::flow::Flow;
-use crate::forward::{Exchange, Upstream};
+use crate::forward::Upstream;
 use crate::reason::Reason;
 use crate::respond::End;
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::world::{Backend, Next, PATIENCE, Reader, field, raw, status, until};
+use crate::world::{Backend, PATIENCE, Reader, field, raw, status, until};
 
 fn nexus(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nexus"));
@@ -159,12 +159,7 @@ fn it_serves_logs_and_stops_with_0() {
 
 #[test]
 fn a_second_signal_ends_it_at_once() {
-    let (asked, waiting) = std::sync::mpsc::channel();
-    let backend = Backend::new(move |stream, _| {
-        asked.send(()).unwrap();
-        let _ = stream.read(&mut [0; 1]);
-        Next::Close
-    });
+    let (backend, waiting) = Backend::waiting();
     let mut running = Running::start(&["--backend", &format!("http://{}", backend.address)]);
     let mut stream = running.connect();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::sync::mpsc;
 
 use crate::world::{
-    Backend, Client, Next, PATIENCE, before, field, lines, raw, settings, shown, start, status,
+    Backend, Client, Next, PATIENCE, before, field, lines, raw, raw_head, settings, shown, start,
+    status,
 };
 
 #[test]
@@ -127,14 +128,10 @@ fn trailers_reach_a_client_that_takes_them() {
 #[test]
 fn both_directions_flow_at_the_same_time() {
     let address = raw(|mut stream| {
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
-            head.push(byte[0]);
-        }
-        if head.is_empty() {
+        if raw_head(&mut stream).is_empty() {
             return;
         }
+        let mut byte = [0];
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n").unwrap();
         for _ in 0..3 {
             stream.read_exact(&mut byte).unwrap();

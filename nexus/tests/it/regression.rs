@@ -1,25 +1,15 @@
 //! One story per mistake that was made, so that it is not made again.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use nexus::app::Nexus;
 
 use crate::world::{
-    Backend, Client, Next, PATIENCE, backend, before, field, lines, raw, settings, shown, start,
-    status, until,
+    Backend, Client, Next, PATIENCE, backend, before, field, lines, raw, raw_head, settings, shown,
+    start, status, until,
 };
-
-/// Reads the head of a request; empty if there is none, as from a probe.
-fn head(stream: &mut TcpStream) -> String {
-    let (mut head, mut byte) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
-        head.push(byte[0]);
-    }
-    shown(&head)
-}
 
 #[test]
 fn trailers_nobody_asked_for_are_dropped_whenever_they_come() {
@@ -80,7 +70,7 @@ fn a_handshake_that_declares_an_empty_body_is_still_one() {
 fn a_slow_reader_says_nothing_against_a_backend() {
     let (sent, gave_up) = mpsc::channel();
     let address = raw(move |mut stream| {
-        if head(&mut stream).is_empty() {
+        if raw_head(&mut stream).is_empty() {
             return;
         }
         let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", 1 << 30);
@@ -100,7 +90,7 @@ fn a_slow_reader_says_nothing_against_a_backend() {
 #[test]
 fn a_large_upload_that_is_refused_without_a_length_says_nothing_against_a_backend() {
     let address = raw(|mut stream| {
-        if !head(&mut stream).is_empty() {
+        if !raw_head(&mut stream).is_empty() {
             let _ = stream.read(&mut [0; 1000]);
             let _ = stream.write_all(b"HTTP/1.0 413 Too Big\r\n\r\ntoo big");
         }
@@ -134,12 +124,7 @@ fn a_request_that_kills_whoever_answers_it_costs_the_pool_a_second_at_most() {
 
 #[test]
 fn a_burst_does_not_take_more_places_than_there_are() {
-    let (asked, waiting) = mpsc::channel();
-    let backend = Backend::new(move |stream, _| {
-        asked.send(()).unwrap();
-        let _ = stream.read(&mut [0; 1]);
-        Next::Close
-    });
+    let (backend, waiting) = Backend::waiting();
     let mut settings = settings(&[backend.address]);
     settings.connections_max = 2;
     let nexus = start(settings);
@@ -153,7 +138,7 @@ fn a_burst_does_not_take_more_places_than_there_are() {
 #[test]
 fn a_client_that_waits_for_a_100_that_never_comes_is_not_to_blame() {
     let address = raw(|mut stream| {
-        head(&mut stream);
+        raw_head(&mut stream);
         let _ = stream.read(&mut [0; 1]);
     });
     let mut settings = settings(&[address]);
@@ -182,12 +167,7 @@ impl Write for Kept {
 
 #[test]
 fn what_is_cut_off_is_told_and_logged() {
-    let (asked, waiting) = mpsc::channel();
-    let backend = Backend::new(move |stream, _| {
-        asked.send(()).unwrap();
-        let _ = stream.read(&mut [0; 1]);
-        Next::Close
-    });
+    let (backend, waiting) = Backend::waiting();
     let mut settings = settings(&[backend.address]);
     settings.timeouts.shutdown = Duration::from_millis(200);
     settings.access_log = Some(nexus::log::LogFormat::Json);

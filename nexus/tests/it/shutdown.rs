@@ -1,6 +1,6 @@
 //! Stories of stopping: what is under way is finished, and nothing is lost.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -50,12 +50,7 @@ fn an_idle_client_may_still_ask_once_and_is_told_to_close() {
 
 #[test]
 fn what_takes_too_long_is_cut_off() {
-    let (asked, waiting) = mpsc::channel();
-    let backend = Backend::new(move |stream, _| {
-        asked.send(()).unwrap();
-        let _ = stream.read(&mut [0; 1]);
-        Next::Close
-    });
+    let (backend, waiting) = Backend::waiting();
     let mut settings = settings(&[backend.address]);
     settings.timeouts.shutdown = Duration::from_millis(300);
     let nexus = start(settings);

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use crate::world::{Backend, Client, Next, lines, raw, settings, shown, start, status};
+use crate::world::{Backend, Client, Next, lines, raw, raw_head, settings, start, status};
 
 const UPGRADE: &str =
     "GET /chat HTTP/1.1|Host: a|Connection: Upgrade|Upgrade: websocket|Sec-WebSocket-Key: k||";
@@ -11,15 +11,10 @@ const UPGRADE: &str =
 /// A backend that takes up the offer, says hello and echoes until the client's side ends.
 fn echo() -> std::net::SocketAddr {
     raw(|mut stream| {
-        let mut head = Vec::new();
-        let mut byte = [0];
-        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
-            head.push(byte[0]);
-        }
+        let head = raw_head(&mut stream);
         if head.is_empty() {
             return;
         }
-        let head = shown(&head);
         assert!(
             head.contains("|Connection: Upgrade|") && head.contains("|Upgrade: websocket|"),
             "{head}"

@@ -3,6 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,8 @@ pub(crate) fn backend(nexus: &Nexus, at: usize) -> Arc<nexus::backend::Backend> 
 
 /// Starts a Nexus.
 pub(crate) fn start(settings: Settings) -> Nexus {
+    // Client, Nexus and backend share this process and its files.
+    nexus::listen::connections_that_fit();
     Nexus::start(settings, io::sink()).expect("ports by the system are free")
 }
 
@@ -128,6 +131,17 @@ impl Backend {
             let _ = stream.write_all(&bytes);
             next()
         })
+    }
+
+    /// A backend that takes requests, says so, and never answers.
+    pub(crate) fn waiting() -> (Self, Receiver<()>) {
+        let (asked, waiting) = channel();
+        let backend = Self::new(move |stream, _| {
+            asked.send(()).unwrap();
+            let _ = stream.read(&mut [0; 1]);
+            Next::Close
+        });
+        (backend, waiting)
     }
 
     /// A backend with a will of its own.
@@ -210,6 +224,16 @@ pub(crate) fn raw(handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Socket
         }
     });
     address
+}
+
+/// Reads the head of a request off a raw backend's connection, CRLF as `|`; empty if there is none,
+/// as from a probe.
+pub(crate) fn raw_head(stream: &mut TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
+        head.push(byte[0]);
+    }
+    shown(&head)
 }
 
 /// Reads messages off a connection, trusting their framing.

@@ -1,0 +1,333 @@
+//! A request under way, and how it moves towards a backend while the answer's head is awaited.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::backend::Backend;
+use crate::buffer::Buffer;
+use crate::connection::Client;
+use crate::flow::{Flow, Stop};
+use crate::http1::body::Framing;
+use crate::http1::egress::{self, Changes};
+use crate::http1::gate::Request;
+use crate::http1::head::{self, HEAD_BYTES_MAX, Version};
+use crate::http1::response::{self, Response};
+use crate::pool::Pool;
+use crate::reason::Reason;
+use crate::retry::Policy;
+use crate::route::Modifiers;
+use crate::worker::View;
+
+/// Interim answers before the final one. Early hints come once or twice; a flood is an attack.
+const INTERIM_MAX: u32 = 16;
+
+/// How far the request's way to the backend is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upload {
+    /// More of it is to come, or to be written.
+    Flowing,
+    /// All of it was written.
+    Done,
+    /// The backend takes no more of it. It may still have answered.
+    Broken,
+}
+
+/// A request under way, whichever backend it is tried on.
+pub struct Exchange<'c> {
+    /// Who asked.
+    pub client: &'c mut Client,
+    /// The snapshot that was current when it came.
+    pub view: View,
+    /// Where in it the pool is that answers.
+    pub pool: usize,
+    /// The route that it took, by its place in the table.
+    pub route: Option<usize>,
+    /// The target that the backend sees, if it is not the client's.
+    pub target: Option<Vec<u8>>,
+    /// What for.
+    pub request: Request,
+    /// The request's bytes.
+    pub upload: Flow,
+    /// How far they are.
+    pub upload_state: Upload,
+    /// Interim answers on their way to the client.
+    pub interim: Vec<u8>,
+    /// Whether a client that waits for `100 Continue` has been told to go on.
+    pub was_continued: bool,
+}
+
+/// What was read of an answer.
+#[derive(Default)]
+pub struct Incoming {
+    buffer: Option<Buffer>,
+    len: usize,
+    interims: u32,
+    /// Whether any byte of an answer came.
+    pub has_answered: bool,
+}
+
+impl Incoming {
+    /// Returns the bytes, once a head was read into them.
+    pub fn take(&mut self) -> Option<(Buffer, usize)> {
+        Some((self.buffer.take()?, self.len))
+    }
+}
+
+impl<'c> Exchange<'c> {
+    /// Begins with nothing sent.
+    pub fn new(
+        client: &'c mut Client,
+        view: View,
+        request: Request,
+        mut upload: Flow,
+        route: Option<usize>,
+    ) -> Self {
+        let limit = view.modifiers(route).and_then(|modifiers| modifiers.body_bytes_max);
+        upload.body_bytes_max = limit.unwrap_or(u64::MAX);
+        Self {
+            client,
+            view,
+            pool: 0,
+            route,
+            target: None,
+            request,
+            upload,
+            upload_state: Upload::Flowing,
+            interim: Vec::new(),
+            was_continued: false,
+        }
+    }
+}
+
+impl Exchange<'_> {
+    /// Returns the pool that answers.
+    pub fn pool(&self) -> &Pool {
+        &self.view.pools[self.pool]
+    }
+
+    /// Returns what the route changes.
+    pub fn modifiers(&self) -> Option<&Modifiers> {
+        self.view.modifiers(self.route)
+    }
+
+    /// Returns the time from the end of the request to the head of its answer.
+    fn timeout_response(&self) -> Duration {
+        let by_route = self.modifiers().and_then(|modifiers| modifiers.timeout_response);
+        by_route.unwrap_or(self.pool().settings.timeout_response)
+    }
+
+    /// Returns what may be tried again.
+    pub fn retry(&self) -> Policy {
+        let by_route = self.modifiers().and_then(|modifiers| modifiers.retry);
+        by_route.unwrap_or(self.pool().settings.retry)
+    }
+
+    /// Puts the request at its start.
+    pub fn start(&mut self, backend: &Backend) {
+        let settings = &self.view.settings;
+        let client =
+            egress::Client { ip: self.client.ip, is_trusted: settings.trusts(self.client.ip) };
+        self.upload.rewind();
+        let (request, authority) = (&self.request, backend.url.authority.as_bytes());
+        let to_chunked = request.body == Framing::Chunked;
+        let fields = self.view.modifiers(self.route).map(|modifiers| &modifiers.request_headers);
+        let changes = Changes { target: self.target.as_deref(), fields };
+        self.upload.start(to_chunked, |out, bytes| {
+            egress::request(out, bytes, request, client, authority, changes);
+        });
+        self.upload_state = Upload::Flowing;
+        let stall = self.view.settings.timeouts.stall;
+        let response = self.timeout_response();
+        self.client.deadline.set(if self.awaits_continue() { response } else { stall });
+    }
+
+    /// Says whether the client waits for the backend's word before it sends its body.
+    fn awaits_continue(&self) -> bool {
+        self.request.expects_continue && !self.was_continued && self.upload.body_bytes == 0
+    }
+
+    /// Moves the request on while waiting for the head of the final answer.
+    ///
+    /// # Errors
+    ///
+    /// Says what went wrong, on either side.
+    pub fn poll_head(
+        &mut self,
+        cx: &mut Context<'_>,
+        backend: &mut TcpStream,
+        incoming: &mut Incoming,
+    ) -> Poll<Result<Response, Reason>> {
+        loop {
+            self.poll_interim(cx)?;
+            if self.poll_upload(cx, backend)? {
+                self.client.deadline.set(self.timeout_response());
+            }
+            // What the client has not taken yet must not pile up.
+            let polled = if self.interim.is_empty() {
+                self.poll_incoming(cx, backend, incoming)
+            } else {
+                Poll::Pending
+            };
+            match polled {
+                Poll::Ready(Ok(Some(response))) => return Poll::Ready(Ok(response)),
+                Poll::Ready(Ok(None)) => {} // More may already be there, or go out to the client.
+                Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
+                Poll::Pending if self.client.deadline.poll_passed(cx) => {
+                    return Poll::Ready(Err(self.why_late()));
+                }
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+
+    /// Says who is to blame for a deadline that passed before the answer.
+    fn why_late(&self) -> Reason {
+        let waits_for_client = self.upload_state == Upload::Flowing
+            && self.upload.is_drained()
+            && !self.awaits_continue();
+        match waits_for_client {
+            _ if self.client.worker.deadlines.is_over() => Reason::ShuttingDown,
+            true => Reason::BodyTimeout,
+            false => Reason::ResponseTimeout,
+        }
+    }
+
+    /// Writes interim answers to the client.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
+        while !self.interim.is_empty() {
+            match Pin::new(&mut self.client.stream).poll_write(cx, &self.interim) {
+                Poll::Ready(Ok(written)) if written > 0 => drop(self.interim.drain(..written)),
+                Poll::Ready(_) => return Err(Reason::ClientGone),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the request towards the backend; once it is there, watches whether the client stays.
+    /// Returns whether it has just arrived.
+    ///
+    /// # Errors
+    ///
+    /// Fails for the client's faults only: a backend that takes no more may still have answered.
+    pub fn poll_upload(
+        &mut self,
+        cx: &mut Context<'_>,
+        backend: &mut TcpStream,
+    ) -> Result<bool, Reason> {
+        let mut has_arrived = false;
+        if self.upload_state == Upload::Flowing {
+            let moved = self.upload.moved;
+            let polled = self.upload.poll(cx, &mut self.client.stream, backend);
+            if self.upload.moved != moved {
+                if !self.awaits_continue() {
+                    self.client.deadline.set(self.view.settings.timeouts.stall);
+                }
+                if !self.request.is_idempotent {
+                    self.upload.let_go();
+                }
+            }
+            match polled {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(())) => {
+                    self.upload_state = Upload::Done;
+                    has_arrived = true;
+                }
+                Poll::Ready(Err(Stop::SinkFailed)) => self.upload_state = Upload::Broken,
+                Poll::Ready(Err(Stop::BadBody)) => return Err(Reason::BadBody),
+                Poll::Ready(Err(Stop::TooLarge)) => return Err(Reason::BodyTooLarge),
+                Poll::Ready(Err(Stop::SourceEnded)) => return Err(Reason::BodyIncomplete),
+                Poll::Ready(Err(Stop::SourceFailed)) => return Err(Reason::ClientGone),
+            }
+        }
+        let half_close = self.view.settings.half_close;
+        if self.upload_state == Upload::Done && !half_close {
+            let gone = self.upload.poll_gone(cx, &mut self.client.stream);
+            if gone.is_ready() {
+                return Err(Reason::ClientGone);
+            }
+        }
+        Ok(has_arrived)
+    }
+
+    /// Reads towards a head; `None` asks to be called again.
+    fn poll_incoming(
+        &mut self,
+        cx: &mut Context<'_>,
+        backend: &mut TcpStream,
+        incoming: &mut Incoming,
+    ) -> Poll<Result<Option<Response>, Reason>> {
+        if incoming.buffer.is_none() {
+            ready!(backend.poll_read_ready(cx)).map_err(|_| Reason::BackendReset)?;
+        }
+        let buffer = incoming.buffer.get_or_insert_with(Buffer::medium);
+        if incoming.len == buffer.len()
+            && (incoming.len >= HEAD_BYTES_MAX || !buffer.grow(incoming.len))
+        {
+            return Poll::Ready(Err(Reason::BadResponse));
+        }
+        let mut into = ReadBuf::new(&mut buffer[incoming.len..]);
+        match ready!(Pin::new(backend).poll_read(cx, &mut into)) {
+            Err(_) => Poll::Ready(Err(Reason::BackendReset)),
+            Ok(()) if into.filled().is_empty() => Poll::Ready(Err(Reason::BackendClosed)),
+            Ok(()) => {
+                incoming.len += into.filled().len();
+                incoming.has_answered = true;
+                self.parse(incoming).into()
+            }
+        }
+    }
+
+    /// Looks for heads in what was read; interim ones are passed on (RFC 9110 §15.2).
+    fn parse(&mut self, incoming: &mut Incoming) -> Result<Option<Response>, Reason> {
+        loop {
+            let buffer = incoming.buffer.as_mut().expect("it was read into");
+            let bytes = &buffer[..incoming.len];
+            let parsed = head::parse_response(bytes).map_err(|_| Reason::BadResponse)?;
+            let Some(head) = parsed else {
+                return Ok(None);
+            };
+            let len = head.len;
+            if len > HEAD_BYTES_MAX {
+                return Err(Reason::BadResponse);
+            }
+            let response = response::admit(bytes, head, self.request.is_head)?;
+            if !response.is_interim() {
+                return self.check_switch(bytes, &response).map(|()| Some(response));
+            }
+            incoming.interims += 1;
+            if incoming.interims > INTERIM_MAX {
+                return Err(Reason::BadResponse);
+            }
+            self.pass_interim(bytes, &response);
+            buffer.copy_within(len..incoming.len, 0);
+            incoming.len -= len;
+        }
+    }
+
+    fn pass_interim(&mut self, bytes: &[u8], response: &Response) {
+        let speaks_it = self.request.head.version == Version::Http11;
+        // Asked for, and still waited for.
+        let is_awaited = self.awaits_continue();
+        if speaks_it && (response.head.status != 100 || is_awaited) {
+            self.was_continued |= response.head.status == 100;
+            egress::interim(&mut self.interim, bytes, response);
+        }
+    }
+
+    /// Refuses a switch of protocols that the client did not offer.
+    fn check_switch(&self, bytes: &[u8], response: &Response) -> Result<(), Reason> {
+        if response.head.status != 101 {
+            return Ok(());
+        }
+        let offered = self.request.upgrade.map(|span| span.of(self.upload.bytes()));
+        match offered {
+            Some(offered) if response::takes_up(bytes, &response.head, offered) => Ok(()),
+            _ => Err(Reason::UnexpectedUpgrade),
+        }
+    }
+}
