@@ -34,8 +34,11 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     for target in targets()? {
         println!("fuzz: {target} for {} s", args.seconds);
         let limit = format!("-max_total_time={}", args.seconds);
+        // What earlier runs found comes first, then the seeds that are kept with the code.
+        let (corpus, seeds) = (format!("fuzz/corpus/{target}"), format!("fuzz/seeds/{target}"));
+        std::fs::create_dir_all(cargo::root().join("nexus").join(&corpus))?;
         let mut command = nightly();
-        command.args(["run", &target, "--", &limit]);
+        command.args(["run", &target, &corpus, &seeds, "--", &limit]);
         if !cargo::run(&mut command)?.success() {
             println!("fuzz: {target} FAILED; the input is in {}/artifacts", folder.display());
             outcome = Outcome::Failed;

@@ -210,6 +210,7 @@ fn named_answers_are_read_alike() {
         "HTTP/1.1 101 S|Content-Length: 3||abc",
         "HTTP/1.1 100 \u{80}C||HTTP/1.1 103 H|Content-Length: 3||HTTP/1.1 200|Content-Length: 3||abc",
         "HTTP/1.1 200 OK|Connection: close||abc",
+        "HTTP/1.1 200 OK|Transfer-Encoding: chunked|Content-Length: \u{a0}0||0||",
     ] {
         let wire = Wire::whole(crate::world::lines(bytes));
         for (wire, to_head) in [(&wire, false), (&wire.by(1), false), (&wire.by(7), true)] {

@@ -21,7 +21,7 @@ impl Plain {
         let first = lines.find(|line| !line.is_empty()).unwrap_or_default();
         let fields = lines.take_while(|line| !line.is_empty()).map(|line| {
             let (name, value) = line.split_once(':').unwrap_or((line, ""));
-            (name.to_ascii_lowercase(), value.trim().to_owned())
+            (name.to_ascii_lowercase(), value.trim_matches([' ', '\t']).to_owned())
         });
         Self { words: first.split(' ').map(str::to_owned).collect(), fields: fields.collect() }
     }
@@ -191,7 +191,7 @@ impl Plain {
     fn has_one_length(&self) -> bool {
         let lengths = self.all("content-length");
         let mut numbers = lengths.iter().flat_map(|value| value.split(',')).map(|number| {
-            let number = number.trim();
+            let number = number.trim_matches([' ', '\t']);
             (!number.starts_with(['+', '-'])).then(|| number.parse::<i64>().ok()).flatten()
         });
         let first = numbers.next();
