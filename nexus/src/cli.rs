@@ -1,16 +1,19 @@
 //! The command line: flags in, checked settings out.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::backend::BackendUrl;
+use crate::config::quantity::{address, network};
 use crate::listen;
 use crate::log::LogFormat;
 use crate::retry::Policy;
 use crate::settings::{PoolSettings, Probing, Settings, Timeouts};
+
+pub mod over;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -20,8 +23,11 @@ Examples:
       In front of your own backends.
   nexus --backend http://a:8081 --health-interval 1s --attempts 2 --log-format json
       Probes every second, tries two backends at most, logs JSON lines.
+  nexus -c nexus.yaml
+      Everything from a file (`nexus init` writes one); flags win over it.
 
 Signals:
+  SIGHUP            read the configuration file again; on any problem nothing changes
   SIGINT, SIGTERM   finish what is under way (--shutdown-timeout), then exit 0; a second one exits at once
 
 Exit codes:
@@ -30,9 +36,54 @@ Exit codes:
 /// An HTTP load balancer: health checks, safe failover, one CPU-cheap way for every request.
 #[derive(Debug, Parser)]
 #[command(name = "nexus", version, about, after_help = EXAMPLES, max_term_width = 100)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 pub struct Cli {
+    /// What to do instead of running.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// How to run.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// What Nexus can do besides running.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run; the same as no command at all
+    Run(Box<Flags>),
+    /// Find every problem in a configuration file, without running it (exit code 1 if there is any)
+    Check(Check),
+    /// Print the JSON Schema of configuration files, for editors
+    Schema,
+    /// Print a commented configuration file to start from: nexus init > nexus.yaml
+    Init,
+}
+
+/// How to check.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The file: .yaml, .yml, .toml or .json
+    pub file: String,
+
+    /// Also print every effective value and where it came from
+    #[arg(long)]
+    pub print: bool,
+
+    /// How to write what was found
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// How Nexus runs.
+#[derive(Debug, Clone, Args)]
+pub struct Flags {
+    /// Read a configuration file (.yaml, .toml or .json); flags win over it
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<String>,
+
     /// Where clients connect to: `:8000` is every address of this machine [repeatable]
-    #[arg(short, long, value_name = "ADDRESS", default_value = ":8000", value_parser = listener)]
+    #[arg(short, long, value_name = "ADDRESS", default_value = ":8000", value_parser = address)]
     pub listen: Vec<SocketAddr>,
 
     /// Where requests go, http://host:port [repeatable]
@@ -134,7 +185,7 @@ pub enum Format {
     Json,
 }
 
-impl Cli {
+impl Flags {
     /// Turns what was said into settings.
     pub fn settings(self) -> Settings {
         let fit = listen::connections_that_fit();
@@ -170,27 +221,6 @@ impl Cli {
     }
 }
 
-/// Reads `:8000`, `8000`, `127.0.0.1:8000`, `[::1]:8000` or `localhost:8000`.
-fn listener(text: &str) -> Result<SocketAddr, String> {
-    let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
-    let port = port.parse().map_err(|_| "the port must be a number from 0 to 65535".to_owned())?;
-    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let ip = match bare {
-        "" | "*" => any(),
-        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        _ => bare
-            .parse()
-            .map_err(|_| "not an address; use :8000, 127.0.0.1:8000 or [::1]:8000".to_owned())?,
-    };
-    Ok(SocketAddr::new(ip, port))
-}
-
-/// Returns every address of this machine, IPv4 only where there is no IPv6.
-fn any() -> IpAddr {
-    let v6 = std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0));
-    if v6.is_ok() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }
-}
-
 /// Reads a number of workers, or `auto`.
 fn workers(text: &str) -> Result<usize, String> {
     if text == "auto" {
@@ -209,12 +239,6 @@ fn time(text: &str) -> Result<Duration, String> {
     } else {
         Ok(time)
     }
-}
-
-/// Reads an address or a network.
-fn network(text: &str) -> Result<IpNet, String> {
-    let net = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
-    net.map_err(|_| "use an address or a network such as 10.0.0.0/8".to_owned())
 }
 
 #[cfg(test)]
@@ -238,8 +262,8 @@ mod tests {
     #[test]
     fn no_flag_is_needed() {
         let cli = Cli::try_parse_from(["nexus"]).unwrap();
-        assert_eq!(cli.listen[0].port(), 8000);
-        let backends: Vec<_> = cli.backend.iter().map(ToString::to_string).collect();
+        assert_eq!(cli.flags.listen[0].port(), 8000);
+        let backends: Vec<_> = cli.flags.backend.iter().map(ToString::to_string).collect();
         assert_eq!(
             backends,
             ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"]

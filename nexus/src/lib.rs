@@ -42,6 +42,8 @@ pub mod worker;
 // Beside the way, and above it.
 pub mod app;
 pub mod cli;
+pub mod command;
+pub mod config;
 pub mod control;
 pub mod probe;
 pub mod settings;

@@ -1,29 +1,51 @@
-//! Flags, start, wait for a signal, stop.
+//! Commands; or flags and files, start, wait for a signal, stop.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use nexus::app::Nexus;
-use nexus::cli::{Cli, Format};
+use nexus::cli::{Cli, Command, Format};
+use nexus::command;
+use nexus::config::disk::Disk;
+use nexus::config::render::Colour;
+use nexus::settings::Settings;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code after a second signal: what shells report for an interrupted program.
 const INTERRUPTED: u8 = 130;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let (Cli { command, flags }, said) = match Cli::read(std::env::args_os()) {
+        Ok(read) => read,
+        Err(error) => error.exit(),
+    };
+    if let Some(command) = command {
+        return obey(&command);
+    }
+    let (format, level) = (flags.log_format, flags.log_level);
+    let colour = colour(std::io::stderr().is_terminal());
+    let read = || command::run::settings(flags.clone(), &said, &Disk, colour);
+    let settings = match read() {
+        Ok((settings, notes)) => {
+            eprint!("{notes}");
+            settings
+        }
+        Err(problems) => {
+            eprintln!("{}", problems.trim_end());
+            return ExitCode::FAILURE;
+        }
+    };
     // Written by a thread of its own: a terminal that takes nothing must not stop a worker.
     let (stderr, _written_at_exit) = tracing_appender::non_blocking(std::io::stderr());
     let events = tracing_subscriber::fmt()
-        .with_max_level(cli.log_level)
+        .with_max_level(level)
         .with_writer(stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    match cli.log_format {
+    match format {
         Format::Text => events.with_target(false).init(),
         Format::Json => events.json().flatten_event(true).with_target(false).init(),
     }
-    match run(cli) {
+    match run(settings, flags.config.is_some().then_some(&read)) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("nexus: {error}");
@@ -32,11 +54,37 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
+/// Does something else than run.
+fn obey(command: &Command) -> ExitCode {
+    let outcome = match command {
+        Command::Check(how) => {
+            command::check::check(how, &Disk, colour(std::io::stdout().is_terminal()))
+        }
+        Command::Schema => command::schema(),
+        Command::Init => command::init::init(),
+        Command::Run(_) => unreachable!("Cli::read takes its flags out"),
+    };
+    // A reader that has left, such as `head`, has seen enough.
+    let _ = std::io::stdout().write_all(outcome.text.as_bytes());
+    ExitCode::from(outcome.code)
+}
+
+/// Says whether to use colours: only on a terminal, and not if `NO_COLOR` asks for none.
+fn colour(is_terminal: bool) -> Colour {
+    let is_wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    if is_terminal && is_wanted { Colour::On } else { Colour::Off }
+}
+
+/// Reads the configuration file: settings and warnings, or everything that is wrong.
+type Read<'r> = &'r dyn Fn() -> Result<(Settings, String), String>;
+
+fn run(settings: Settings, read: Option<Read<'_>>) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-    let mut stop = runtime.block_on(async { Signals::listen() })?;
-    let nexus = Nexus::start(cli.settings(), std::io::stdout())?;
-    runtime.block_on(stop.next());
+    let mut signals = runtime.block_on(async { Signals::listen() })?;
+    let nexus = Nexus::start(settings, std::io::stdout())?;
+    while runtime.block_on(signals.next()) == Told::Reload {
+        reload(&nexus, read);
+    }
     tracing::info!("stopping: finishing what is under way; a second signal ends it at once");
     let draining = std::thread::spawn(move || nexus.drain());
     let interrupted = runtime.block_on(async {
@@ -44,17 +92,47 @@ fn run(cli: Cli) -> Result<ExitCode, Box<dyn std::error::Error>> {
         std::thread::spawn(move || done.send(draining.join().is_ok()));
         tokio::select! {
             _ = &mut drained => false,
-            () = stop.next() => true,
+            () = signals.stop() => true,
         }
     });
     tracing::info!(interrupted, "stopped");
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
-/// The signals that mean stop.
+/// Reads the file again and runs with what it says; on any problem nothing changes.
+fn reload(nexus: &Nexus, read: Option<Read<'_>>) {
+    let Some(read) = read else {
+        tracing::warn!("nothing to reload: Nexus was started without --config");
+        return;
+    };
+    let (settings, notes) = match read() {
+        Ok(read) => read,
+        Err(problems) => {
+            tracing::error!("reload refused, nothing has changed:\n{}", problems.trim_end());
+            return;
+        }
+    };
+    if !notes.is_empty() {
+        tracing::warn!("{}", notes.trim_end());
+    }
+    match nexus.reload(settings) {
+        Ok(()) => tracing::info!("reloaded"),
+        Err(refused) => tracing::error!("reload refused, nothing has changed: {refused}"),
+    }
+}
+
+/// What a signal says.
+#[derive(PartialEq, Eq)]
+enum Told {
+    Stop,
+    Reload,
+}
+
+/// The signals that are listened to.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
+    hang_up: Signal,
 }
 
 impl Signals {
@@ -62,13 +140,19 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Told {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.hang_up.recv() => Told::Reload,
         }
+    }
+
+    async fn stop(&mut self) {
+        while self.next().await == Told::Reload {}
     }
 }

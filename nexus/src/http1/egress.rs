@@ -121,7 +121,7 @@ pub fn request(
     for field in head.fields.iter() {
         match field.name {
             Name::Other if field.one_hop => {}
-            Name::Other | Name::Date | Name::Own if changes.drops(field.label.of(bytes)) => {}
+            _ if changes.drops(field.label.of(bytes)) => {}
             Name::Other | Name::Date | Name::Own => copy(out, bytes, field),
             Name::Trailer if request.body == Framing::Chunked => copy(out, bytes, field),
             Name::Expect if request.expects_continue => copy(out, bytes, field),
@@ -141,7 +141,7 @@ pub fn request(
         Framing::None | Framing::UntilClose => {}
     }
     hop(out, bytes, request);
-    forwarded(out, bytes, request, client);
+    forwarded(out, bytes, request, client, changes);
     changes.write(out);
     out.extend_from_slice(b"\r\n");
 }
@@ -176,25 +176,32 @@ fn hop(out: &mut Vec<u8>, bytes: &[u8], request: &Request) {
 
 /// Writes where the request came from: appended to what a trusted client says, in place of what
 /// any other says.
-fn forwarded(out: &mut Vec<u8>, bytes: &[u8], request: &Request, client: Client) {
+fn forwarded(
+    out: &mut Vec<u8>,
+    bytes: &[u8],
+    request: &Request,
+    client: Client,
+    changes: Changes<'_>,
+) {
     let has =
         |name| client.is_trusted && request.head.fields.iter().any(|field| field.name == name);
-    out.extend_from_slice(b"X-Forwarded-For: ");
-    if client.is_trusted {
-        for field in request.head.fields.iter().filter(|field| field.name == Name::ForwardedFor) {
+    if !changes.drops(b"X-Forwarded-For") {
+        out.extend_from_slice(b"X-Forwarded-For: ");
+        let said = request.head.fields.iter().filter(|field| field.name == Name::ForwardedFor);
+        for field in said.filter(|_| client.is_trusted) {
             out.extend_from_slice(field.value.of(bytes));
             out.extend_from_slice(b", ");
         }
+        address(out, client.ip);
+        out.extend_from_slice(b"\r\n");
     }
-    address(out, client.ip);
-    if !has(Name::ForwardedProto) {
-        out.extend_from_slice(b"\r\nX-Forwarded-Proto: http");
+    if !has(Name::ForwardedProto) && !changes.drops(b"X-Forwarded-Proto") {
+        out.extend_from_slice(b"X-Forwarded-Proto: http\r\n");
     }
-    if !has(Name::ForwardedHost) && !request.host.is_empty() {
-        out.extend_from_slice(b"\r\nX-Forwarded-Host: ");
-        out.extend_from_slice(request.host.of(bytes));
+    let tells_host = !request.host.is_empty() && !has(Name::ForwardedHost);
+    if tells_host && !changes.drops(b"X-Forwarded-Host") {
+        line(out, b"X-Forwarded-Host", request.host.of(bytes));
     }
-    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes an address as text.

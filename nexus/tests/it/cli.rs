@@ -78,7 +78,11 @@ impl Running {
     }
 
     fn signal(&self) {
-        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        self.send(Signal::TERM);
+    }
+
+    fn send(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 }
 
@@ -242,4 +246,41 @@ fn a_gibibyte_each_way_leaves_memory_flat() {
     assert_eq!(status(&Reader::new(client).head().unwrap()), 200);
     let peak = running.status("VmHWM");
     assert!(peak < 40 * 1024, "{peak} KiB at the peak");
+}
+
+#[test]
+fn a_hang_up_reads_the_file_again_and_a_broken_file_changes_nothing() {
+    let (old, new) = (Backend::named("old"), Backend::named("new"));
+    let folder = std::env::temp_dir().join(format!("nexus-reload-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("nexus.yaml");
+    let write =
+        |backends: &str| std::fs::write(&file, format!("backends: [{backends}]\n")).unwrap();
+    write(&format!("http://{}", old.address));
+    let mut running = Running::start(&["--config", file.to_str().unwrap(), "--access-log", "off"]);
+    let ask = |running: &Running| {
+        let mut stream = running.connect();
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        String::from_utf8(Reader::new(stream).message().unwrap().1).unwrap()
+    };
+    let said = |running: &mut Running, wanted: &str| loop {
+        let event = next_event(&mut running.events);
+        let message = event["message"].as_str().unwrap().to_owned();
+        if message.starts_with(wanted) {
+            return message;
+        }
+    };
+    assert_eq!(ask(&running), "old");
+
+    write("http://a:b");
+    running.send(Signal::HUP);
+    let why = said(&mut running, "reload refused");
+    assert!(why.contains("nexus.yaml"), "{why}");
+    assert_eq!(ask(&running), "old");
+
+    write(&format!("http://{}", new.address));
+    running.send(Signal::HUP);
+    said(&mut running, "reloaded");
+    assert_eq!(ask(&running), "new");
+    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it is")]
 
 mod cli;
+mod config;
 mod contract;
 mod failover;
 mod layers;

@@ -119,3 +119,30 @@ fn what_cannot_change_is_refused_and_nothing_has_changed() {
     assert!(matches!(refused, Err(Refused::Bind(..))));
     assert_eq!(Client::connect(&nexus).get("/"), "ok");
 }
+
+#[test]
+fn reloads_under_load_cost_no_request_and_wake_no_dead_backend() {
+    let backends = [Backend::named("a"), Backend::named("b")];
+    let dead = Backend::named("dead");
+    dead.stop();
+    let mut settings = settings(&[backends[0].address, dead.address, backends[1].address]);
+    settings.workers = 2;
+    let nexus = start(settings.clone());
+    until("it is DOWN", || !backend(&nexus, 1).is_up());
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let nexus = &nexus;
+            scope.spawn(move || {
+                let mut client = Client::connect(nexus);
+                (0..500).for_each(|_| drop(client.get("/")));
+            });
+        }
+        for _ in 0..200 {
+            nexus.reload(settings.clone()).unwrap();
+            assert!(!backend(&nexus, 1).is_up());
+        }
+    });
+    let counts = backends.each_ref().map(Backend::count);
+    assert_eq!(counts[0] + counts[1], 2_000);
+    assert!(counts[0].abs_diff(counts[1]) <= 20, "within 1 %: {counts:?}");
+}

@@ -72,7 +72,11 @@ fn a_route_changes_target_and_fields_both_ways() {
     });
     changed.modifiers.request_headers = HeaderRules {
         remove: vec!["cookie".to_owned()],
-        set: vec![text(("X-Team", "blue")), text(("Host", "inner"))],
+        set: vec![
+            text(("X-Team", "blue")),
+            text(("Host", "inner")),
+            text(("X-Forwarded-Proto", "https")),
+        ],
         add: vec![text(("X-Tag", "b"))],
     };
     changed.modifiers.response_headers = HeaderRules {
@@ -90,6 +94,7 @@ fn a_route_changes_target_and_fields_both_ways() {
     {
         assert!(seen.has_line(line), "{line} is not in {}", seen.head);
     }
+    assert!(!seen.head.contains("Proto: http\r\n"), "{}", seen.head);
     assert!(!seen.head.contains("Cookie") && !seen.head.contains("red"), "{}", seen.head);
     assert_eq!((field(&head, "Server"), field(&head, "X-Secret")), (Some("nexus"), None), "{head}");
     assert_eq!(

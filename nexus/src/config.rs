@@ -1,0 +1,157 @@
+//! Configuration files: text in, a checked [`Config`] or every problem out.
+//!
+//! ```text
+//! file ──yaml, json, toml──▶ Node ──gather──▶ Node ──shape──▶ problems
+//!                                               └────read───▶ Config, more problems
+//! ```
+//!
+//! What does a file look like? `docs/configuration.md` has every key; it is made from [`model`], as
+//! are the schema, the defaults and the check for unknown keys. Nothing here touches the outside:
+//! files and variables come from a [`World`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use crate::listen;
+use crate::log::LogFormat;
+use crate::route::{Action, Modifiers, PathPattern, Table};
+use crate::settings::{PoolSettings, Settings, Timeouts};
+
+pub mod disk;
+pub mod docs;
+pub mod gather;
+pub mod json;
+pub mod model;
+pub mod nearest;
+pub mod node;
+pub mod print;
+pub mod problem;
+pub mod quantity;
+pub mod read;
+pub mod render;
+pub mod scalar;
+pub mod schema;
+pub mod section;
+pub mod shape;
+pub mod source;
+pub mod substitute;
+pub mod toml;
+pub mod yaml;
+
+pub use scalar::Scalar;
+
+use node::Node;
+use problem::Problem;
+use source::Sources;
+
+/// What a configuration is read from.
+pub trait World {
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// Says why it cannot.
+    fn read(&self, path: &str) -> Result<String, String>;
+
+    /// Lists the names of the files in a folder.
+    ///
+    /// # Errors
+    ///
+    /// Says why it cannot.
+    fn list(&self, folder: &str) -> Result<Vec<String>, String>;
+
+    /// Returns a variable of the environment.
+    fn env(&self, name: &str) -> Option<String>;
+}
+
+/// A configuration without errors: checked values, no `Option` that means "the default".
+#[derive(Debug)]
+pub struct Config {
+    /// Where clients connect to.
+    pub listeners: Vec<SocketAddr>,
+    /// Who answers; routes number them.
+    pub pools: Vec<PoolSettings>,
+    /// Which requests go where.
+    pub routes: Table,
+    /// Threads that carry requests.
+    pub workers: usize,
+    /// The timeouts that are not a pool's.
+    pub timeouts: Timeouts,
+    /// Clients whose `X-Forwarded-*` fields are believed.
+    pub trusted: Vec<IpNet>,
+    /// Whether a client that has closed its sending side still gets its answer.
+    pub half_close: bool,
+    /// Client connections open at once; `None` is as many as the limit of open files allows.
+    pub connections_max: Option<usize>,
+    /// The request log; `None` is off.
+    pub access_log: Option<LogFormat>,
+}
+
+/// What came of reading a file.
+pub struct Loaded {
+    /// The configuration, if there is no error.
+    pub config: Option<Config>,
+    /// The files, merged; `None` if one of them cannot be read at all.
+    pub root: Option<Node>,
+    /// The files' texts.
+    pub sources: Sources,
+    /// All problems, in the order of the files.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a configuration file and everything that it includes.
+pub fn load(path: &str, world: &dyn World) -> Loaded {
+    let (sources, root, mut problems) = gather::gather(path, world);
+    let config = root.as_ref().map(|root| {
+        problems.extend(shape::check(root));
+        read::read(root, &mut problems)
+    });
+    problems.sort_by_key(|problem| (problem.span, problem.severity));
+    problems.dedup();
+    let config = config.filter(|_| !problems.iter().any(Problem::is_error));
+    Loaded { config, root, sources, problems }
+}
+
+impl Config {
+    /// Turns a configuration into what Nexus starts with.
+    pub fn into_settings(self) -> Settings {
+        let is_plain = self.routes_say_nothing();
+        Settings {
+            listeners: self.listeners,
+            pools: self.pools,
+            routes: (!is_plain).then(|| Arc::new(self.routes)),
+            workers: self.workers,
+            timeouts: self.timeouts,
+            trusted: self.trusted,
+            half_close: self.half_close,
+            connections_max: self.connections_max.unwrap_or_else(listen::connections_that_fit),
+            access_log: self.access_log,
+        }
+    }
+
+    /// Says whether there is nothing to route: everything goes to the only pool, unchanged.
+    fn routes_say_nothing(&self) -> bool {
+        let [route] = self.routes.routes() else { return false };
+        let is_catch_all = route.matcher.hosts.is_empty()
+            && matches!(route.matcher.path, PathPattern::Any)
+            && route.matcher.conditions() == 0;
+        let Modifiers {
+            rewrite,
+            request_headers,
+            response_headers,
+            timeout_response,
+            retry,
+            body_bytes_max,
+        } = &route.modifiers;
+        is_catch_all
+            && matches!(route.action, Action::Pool(_))
+            && self.pools.len() == 1
+            && rewrite.is_none()
+            && (request_headers.is_empty() && response_headers.is_empty())
+            && timeout_response.is_none()
+            && retry.is_none()
+            && body_bytes_max.is_none()
+    }
+}

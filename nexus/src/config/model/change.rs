@@ -1,0 +1,105 @@
+//! The keys that say what a route changes on the way to a backend and back.
+
+use super::Default::{Absent, Is};
+use super::Kind::{Named, One, OneOrMany};
+use super::{Table, key};
+use crate::config::scalar::Scalar;
+
+/// The target that the backend sees.
+pub(super) static REWRITE: Table = Table {
+    name: "a rewrite",
+    keys: &[
+        key(
+            "strip_prefix",
+            One(Scalar::Path),
+            Absent("–"),
+            "Goes from the front of the path, by segment; a path without it stays.",
+            "/api",
+        ),
+        key(
+            "regex",
+            One(Scalar::Regex),
+            Absent("–"),
+            "What is replaced where it is found first in the path; with `replace`.",
+            "'^/v1/(.*)$'",
+        ),
+        key(
+            "replace",
+            One(Scalar::Text),
+            Absent("–"),
+            "What takes its place; `$1` is the first group. With `regex`.",
+            "\"/v2/$1\"",
+        )
+        .known_as(&["with", "replacement"]),
+        key("add_prefix", One(Scalar::Path), Absent("–"), "Comes in front of the path.", "/v2"),
+    ],
+    groups: &[],
+};
+
+/// Changes to the fields of a head.
+pub(super) static HEADERS: Table = Table {
+    name: "changes to headers",
+    keys: &[
+        key(
+            "remove",
+            OneOrMany(Scalar::FieldName),
+            Is("[]"),
+            "Fields that go, in any case of their name.",
+            "[Server, X-Powered-By]",
+        )
+        .known_as(&["delete", "del", "hide"]),
+        key(
+            "set",
+            Named(Scalar::FieldName, &One(Scalar::FieldValue)),
+            Is("{}"),
+            "Fields that replace all of their name.",
+            "{ X-Site: main }",
+        ),
+        key(
+            "add",
+            Named(Scalar::FieldName, &One(Scalar::FieldValue)),
+            Is("{}"),
+            "Fields that come after those of their name.",
+            "{ Vary: Origin }",
+        )
+        .known_as(&["append"]),
+    ],
+    groups: &[],
+};
+
+/// What is tried again of requests of a route.
+pub(super) static RETRY: Table = Table {
+    name: "a retry policy of a route",
+    keys: &[
+        key(
+            "attempts",
+            One(Scalar::Whole(1, 100)),
+            Absent("the pool's; of a split, its first pool's"),
+            "Backends that one request is tried on at most; 1 is never again.",
+            "1",
+        )
+        .known_as(&["retries", "tries", "max", "max_attempts", "count"]),
+        key(
+            "on_timeout",
+            One(Scalar::Bool),
+            Absent("the pool's; of a split, its first pool's"),
+            "Also try an idempotent request elsewhere when a backend did not answer in time.",
+            "true",
+        ),
+    ],
+    groups: &[],
+};
+
+/// How long a backend may take for requests of a route.
+pub(super) static TIMEOUTS: Table = Table {
+    name: "timeouts of a route",
+    keys: &[key(
+        "response",
+        One(Scalar::Time),
+        Absent("the pool's"),
+        "From the end of a request to the head of its answer (504).",
+        "2m",
+    )
+    .known_as(&["read", "upstream"])],
+    groups: &[],
+};

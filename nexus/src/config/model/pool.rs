@@ -1,0 +1,137 @@
+//! The keys of a pool.
+
+use super::Default::{Is, Required, Section};
+use super::Kind::{Many, One, Short, Table as Keys};
+use super::{Kind, Table, key};
+use crate::config::scalar::Scalar;
+
+/// A group of backends.
+pub(super) static POOL: Table = Table {
+    name: "a pool",
+    keys: &[
+        key(
+            "backends",
+            Many(&A_BACKEND),
+            Required,
+            "Who answers; each in turn.",
+            "[\"http://10.0.0.5:8081\", { url: \"http://10.0.0.6:8081\" }]",
+        )
+        .known_as(&[
+            "servers",
+            "server",
+            "targets",
+            "endpoints",
+            "members",
+            "upstreams",
+            "nodes",
+        ]),
+        key(
+            "health_check",
+            Keys(&HEALTH_CHECK),
+            Section,
+            "How backends are probed.",
+            "{ interval: 5s }",
+        )
+        .known_as(&["check", "health", "healthcheck", "probe"]),
+        key(
+            "retry",
+            Keys(&RETRY),
+            Section,
+            "What is tried again on another backend, as far as that is safe.",
+            "{ attempts: 2 }",
+        )
+        .known_as(&["retries", "proxy_next_upstream"]),
+        key(
+            "timeouts",
+            Keys(&TIMEOUTS),
+            Section,
+            "How long a backend may take.",
+            "{ response: 5s }",
+        )
+        .known_as(&["timeout"]),
+    ],
+    groups: &[],
+};
+
+/// A backend, or its address alone.
+pub(super) static A_BACKEND: Kind = Short(&One(Scalar::Url), "url", &BACKEND);
+
+static BACKEND: Table = Table {
+    name: "a backend",
+    keys: &[key(
+        "url",
+        One(Scalar::Url),
+        Required,
+        "Where it is, `http://host:port`; a name stands for all addresses that it resolves to.",
+        "http://10.0.0.5:8081",
+    )
+    .known_as(&["address", "host", "server", "target", "uri", "addr"])],
+    groups: &[],
+};
+
+static HEALTH_CHECK: Table = Table {
+    name: "a health check",
+    keys: &[
+        key(
+            "type",
+            One(Scalar::Choice(&["tcp"])),
+            Is("tcp"),
+            "What a probe does: `tcp` opens a connection.",
+            "tcp",
+        ),
+        key(
+            "interval",
+            One(Scalar::Time),
+            Is("10s"),
+            "From one probe of a backend to the next.",
+            "2s",
+        )
+        .known_as(&["inter", "period", "every"]),
+        key("timeout", One(Scalar::Time), Is("2s"), "Until a probe counts as failed.", "500ms"),
+    ],
+    groups: &[],
+};
+
+static RETRY: Table = Table {
+    name: "a retry policy",
+    keys: &[
+        key(
+            "attempts",
+            One(Scalar::Whole(1, 100)),
+            Is("3"),
+            "Backends that one request is tried on at most; 1 is never again.",
+            "2",
+        )
+        .known_as(&["retries", "tries", "max", "max_attempts", "count"]),
+        key(
+            "on_timeout",
+            One(Scalar::Bool),
+            Is("false"),
+            "Also try an idempotent request elsewhere when a backend did not answer in time.",
+            "true",
+        ),
+    ],
+    groups: &[],
+};
+
+static TIMEOUTS: Table = Table {
+    name: "timeouts of a pool",
+    keys: &[
+        key(
+            "connect",
+            One(Scalar::Time),
+            Is("2s"),
+            "Until a backend accepts a connection.",
+            "500ms",
+        ),
+        key(
+            "response",
+            One(Scalar::Time),
+            Is("30s"),
+            "From the end of a request to the head of its answer (504).",
+            "5s",
+        )
+        .known_as(&["read", "server", "upstream"]),
+    ],
+    groups: &[],
+};

@@ -1,0 +1,204 @@
+//! The keys that stand at the top of a file.
+
+use super::Default::{Absent, Is, Required, Section};
+use super::Kind::{Many, Named, One, OneOrMany, Short};
+use super::pool::{A_BACKEND, POOL};
+use super::route::ROUTE;
+use super::{Group, Key, Kind, Table, key};
+use crate::config::scalar::Scalar;
+
+/// A whole configuration.
+pub static TOP: Table = Table {
+    name: "a configuration",
+    keys: TOP_KEYS,
+    groups: &[Group { keys: &["listen", "listeners"], is_required: false }],
+};
+
+static A_LISTENER: Kind = Short(&One(Scalar::Address), "address", &LISTENER);
+static A_POOL: Kind = Kind::Table(&POOL);
+static A_ROUTE: Kind = Kind::Table(&ROUTE);
+
+const TOP_KEYS: &[Key] = &[
+    key(
+        "listen",
+        OneOrMany(Scalar::Address),
+        Absent("what `listeners` says"),
+        "Where clients connect to; the short form of `listeners`.",
+        ":8080",
+    )
+    .known_as(&["bind", "port", "address", "entrypoints"]),
+    key(
+        "backends",
+        Many(&A_BACKEND),
+        Absent(
+            "none; ports 8081 to 8083 of localhost if there are neither `pools` nor `routes`",
+        ),
+        "Where requests go; the short form of a pool `default` and a route to it that matches everything.",
+        "[\"http://10.0.0.5:8081\", \"http://10.0.0.6:8081\"]",
+    )
+    .known_as(&["upstream", "upstreams", "servers", "server", "targets", "endpoints"]),
+    key(
+        "listeners",
+        Many(&A_LISTENER),
+        Is("[{ address: \":8000\" }]"),
+        "Where clients connect to.",
+        "[{ address: \"127.0.0.1:8080\" }]",
+    )
+    .known_as(&["frontend", "frontends"]),
+    key(
+        "pools",
+        Named(Scalar::Name, &A_POOL),
+        Absent("one pool, `default`, of the `backends`"),
+        "Groups of backends, each under one policy.",
+        "{ web: { backends: [\"http://10.0.0.5:8081\"] } }",
+    )
+    .known_as(&["clusters", "services", "groups"]),
+    key(
+        "routes",
+        Many(&A_ROUTE),
+        Absent("everything to the only pool"),
+        "Which requests go where: the most specific route wins, wherever it stands.",
+        "[{ match: { host: example.com }, redirect: { host: www.example.com } }]",
+    )
+    .known_as(&["rules", "locations", "location", "virtual_hosts", "routers"]),
+    key(
+        "workers",
+        One(Scalar::Workers),
+        Is("auto"),
+        "Threads that carry requests; `auto` is one per core. Only a restart changes it.",
+        "3",
+    )
+    .known_as(&["threads", "worker_processes", "nbthread"]),
+    key(
+        "max_connections",
+        One(Scalar::Whole(1, u32::MAX as u64)),
+        Absent("half of `ulimit -Hn`"),
+        "Client connections at once; more wait to be accepted.",
+        "10000",
+    )
+    .known_as(&["maxconn", "worker_connections"]),
+    key(
+        "trusted_proxies",
+        Many(&One(Scalar::Network)),
+        Is("[]"),
+        "Clients whose `X-Forwarded-*` fields are believed.",
+        "[10.0.0.0/8, \"::1\"]",
+    )
+    .known_as(&["set_real_ip_from", "trusted_ips"]),
+    key(
+        "allow_half_close",
+        One(Scalar::Bool),
+        Is("false"),
+        "Answer clients that have closed their sending side (as `nc -N` does) instead of taking it for leaving.",
+        "true",
+    ),
+    key(
+        "access_log",
+        Short(&One(Scalar::Choice(OUTPUTS)), "output", &ACCESS_LOG),
+        Section,
+        "A line per request.",
+        "off",
+    )
+    .known_as(&["log", "logging", "accesslog"]),
+    key(
+        "timeouts",
+        Kind::Table(&TIMEOUTS),
+        Section,
+        "How long clients and Nexus itself may take; those of backends are a pool's.",
+        "{ idle: 30s }",
+    )
+    .known_as(&["timeout"]),
+    key(
+        "include",
+        OneOrMany(Scalar::Text),
+        Is("[]"),
+        "Further files, relative to this one; `*` and `?` in the file's name stand for any letters. Lists are put together, of pools and timeouts each may be said once.",
+        "conf.d/*.yaml",
+    )
+    .known_as(&["imports", "import"]),
+];
+
+const OUTPUTS: &[&str] = &["stdout", "off"];
+
+static LISTENER: Table = Table {
+    name: "a listener",
+    keys: &[key(
+        "address",
+        One(Scalar::Address),
+        Required,
+        "Where clients connect to; `:8000` is every address of this machine.",
+        "127.0.0.1:8080",
+    )
+    .known_as(&["listen", "bind", "port"])],
+    groups: &[],
+};
+
+static ACCESS_LOG: Table = Table {
+    name: "the access log",
+    keys: &[
+        key("output", One(Scalar::Choice(OUTPUTS)), Is("stdout"), "Where the lines go.", "off")
+            .known_as(&["path", "file"]),
+        key(
+            "format",
+            One(Scalar::Choice(&["text", "json"])),
+            Is("text"),
+            "How a line is written: for people, or as one JSON object.",
+            "json",
+        ),
+    ],
+    groups: &[],
+};
+
+static TIMEOUTS: Table = Table {
+    name: "timeouts",
+    keys: &[
+        key(
+            "head",
+            One(Scalar::Time),
+            Is("10s"),
+            "From the first byte of a request to the end of its head (408).",
+            "5s",
+        )
+        .known_as(&["header", "client_header_timeout", "request"]),
+        key(
+            "idle",
+            One(Scalar::Time),
+            Is("60s"),
+            "Between two requests on a client's connection.",
+            "2m",
+        )
+        .known_as(&["keepalive", "keep_alive", "client"]),
+        key(
+            "stall",
+            One(Scalar::Time),
+            Is("60s"),
+            "Without a byte moving in the middle of a body, either way.",
+            "30s",
+        )
+        .known_as(&["read", "write", "send", "body"]),
+        key(
+            "tunnel",
+            One(Scalar::Time),
+            Is("1h"),
+            "Without a byte moving in a tunnel (WebSocket).",
+            "12h",
+        )
+        .known_as(&["websocket", "upgrade"]),
+        key(
+            "backend_idle",
+            One(Scalar::Time),
+            Is("55s"),
+            "Until an idle connection to a backend is closed; keep it below the backend's own.",
+            "4s",
+        ),
+        key(
+            "shutdown",
+            One(Scalar::Time),
+            Is("30s"),
+            "For what is under way when Nexus is told to stop.",
+            "10s",
+        )
+        .known_as(&["graceful", "drain", "grace_period"]),
+    ],
+    groups: &[],
+};

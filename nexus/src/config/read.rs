@@ -1,0 +1,144 @@
+//! A tree to a configuration, and what its values together make of problems.
+//!
+//! It reads whatever can be read: a value that cannot has been complained about before, and counts
+//! as its default here, so that all problems come up at once.
+
+use std::net::SocketAddr;
+
+use crate::backend::BackendUrl;
+use crate::config::Config;
+use crate::config::model::TOP;
+use crate::config::node::{Entry, Node, Value};
+use crate::config::problem::{Problem, Step};
+use crate::config::section::{self, NOWHERE, Section};
+use crate::log::LogFormat;
+use crate::settings::{PoolSettings, Timeouts};
+
+mod lint;
+mod pools;
+mod routes;
+mod rules;
+
+use pools::Pool;
+
+/// The pool of the short form.
+const DEFAULT_POOL: &str = "default";
+
+/// What is in front of nothing at all: an empty file is as good as none.
+const DEFAULT_BACKENDS: [&str; 3] =
+    ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"];
+
+/// Reads a configuration.
+pub fn read(root: &Node, problems: &mut Vec<Problem>) -> Config {
+    let top = Section::new(&TOP, Some(root));
+    let listeners = listeners(&top, problems);
+    let pools = pools(&top, problems);
+    let routes = routes::read(&top, &pools, problems);
+    let access_log = top.section("access_log");
+    let timeouts = timeouts(&top.section("timeouts"));
+    let config = Config {
+        listeners,
+        pools: pools.into_iter().map(|pool| pool.settings).collect(),
+        routes,
+        workers: number(top.whole("workers")),
+        timeouts,
+        trusted: top.networks("trusted_proxies"),
+        half_close: top.bool("allow_half_close"),
+        connections_max: top.whole_if("max_connections").map(number),
+        access_log: match (access_log.text("output").as_str(), access_log.text("format").as_str()) {
+            ("off", _) => None,
+            (_, "json") => Some(LogFormat::Json),
+            _ => Some(LogFormat::Text),
+        },
+    };
+    lint::top(&top, &config, problems);
+    config
+}
+
+fn number(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+fn timeouts(section: &Section<'_>) -> Timeouts {
+    Timeouts {
+        head: section.time("head"),
+        idle: section.time("idle"),
+        stall: section.time("stall"),
+        tunnel: section.time("tunnel"),
+        idle_backend: section.time("backend_idle"),
+        shutdown: section.time("shutdown"),
+    }
+}
+
+fn listeners(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<SocketAddr> {
+    if top.written("listen").is_none() && top.written("listeners").is_none() {
+        let node = TOP.key("listeners").and_then(section::default);
+        let node = node.expect("listeners have a default");
+        let entry = Entry { key: "listeners".to_owned(), span: NOWHERE, node };
+        let root = Node::new(NOWHERE, Value::Table(vec![entry]));
+        let sections = Section::new(&TOP, Some(&root)).sections("listeners");
+        return sections.iter().filter_map(|section| section.address("address")).collect();
+    }
+    let sections = top.sections("listeners");
+    let long = sections.iter().map(|section| section.place("address"));
+    let places: Vec<_> = top.nodes("listen").iter().map(|node| node.span).chain(long).collect();
+    let long = sections.iter().filter_map(|section| section.address("address"));
+    let addresses: Vec<_> = top.addresses("listen").into_iter().chain(long).collect();
+    let is_empty_list = |key| {
+        top.written(key)
+            .is_some_and(|node| matches!(&node.value, Value::List(all) if all.is_empty()))
+    };
+    if is_empty_list("listen") || is_empty_list("listeners") {
+        let cause = "there is no listener";
+        let hint = "name an address, such as `listen: :8000`, or remove the key for the default";
+        let span = top.key_span("listen").or(top.key_span("listeners")).unwrap_or(NOWHERE);
+        problems.push(Problem::error(Step::Meaning, span, cause, hint));
+    }
+    for (at, address) in addresses.iter().enumerate() {
+        let first =
+            addresses[..at].iter().position(|other| other == address && address.port() != 0);
+        if let (Some(first), true) = (first, addresses.len() == places.len()) {
+            let cause = format!("two listeners have the address {address}");
+            let problem = Problem::error(Step::Meaning, places[at], cause, "remove one of the two");
+            problems.push(problem.beside(places[first], "first here"));
+        }
+    }
+    addresses
+}
+
+/// Reads the pools, that of the short form last.
+fn pools(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<Pool> {
+    let shutdown = top.section("timeouts").time("shutdown");
+    let mut pools: Vec<Pool> = top
+        .named("pools")
+        .into_iter()
+        .map(|(entry, section)| pools::read(entry, &section, shutdown, problems))
+        .collect();
+    let is_bare = top.written("pools").is_none() && top.written("routes").is_none();
+    match top.key_span("backends") {
+        Some(span) => {
+            if let Some(other) = pools.iter().find(|pool| pool.settings.name == DEFAULT_POOL) {
+                let cause = "`backends` makes a pool `default`, and there is one in `pools`";
+                let hint = "put the backends into `pools.default.backends`, or rename that pool";
+                problems.push(
+                    Problem::error(Step::Meaning, span, cause, hint)
+                        .beside(other.span, "the other"),
+                );
+            }
+            let backends = pools::backends(top, problems);
+            pools.push(Pool {
+                settings: PoolSettings::new(DEFAULT_POOL, backends),
+                span,
+                is_short: true,
+            });
+        }
+        None if is_bare => {
+            let url = |text: &str| text.parse::<BackendUrl>().ok();
+            let backends = DEFAULT_BACKENDS.iter().filter_map(|text| url(text)).collect();
+            let settings = PoolSettings::new(DEFAULT_POOL, backends);
+            pools.push(Pool { settings, span: NOWHERE, is_short: true });
+        }
+        None => {}
+    }
+    pools
+}

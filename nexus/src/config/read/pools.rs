@@ -1,0 +1,137 @@
+//! Pools.
+
+use std::time::Duration;
+
+use crate::backend::BackendUrl;
+use crate::config::node::{Entry, Span};
+use crate::config::problem::{Problem, Step};
+use crate::config::quantity::show_time;
+use crate::config::section::Section;
+use crate::retry::Policy;
+use crate::settings::{PoolSettings, Probing};
+
+/// A pool that was read.
+pub(super) struct Pool {
+    /// What it says.
+    pub settings: PoolSettings,
+    /// Where its name stands.
+    pub span: Span,
+    /// Whether it is made of the short form's `backends`, which has a route of its own.
+    pub is_short: bool,
+}
+
+/// Reads a pool.
+pub(super) fn read(
+    entry: &Entry,
+    section: &Section<'_>,
+    shutdown: Duration,
+    problems: &mut Vec<Problem>,
+) -> Pool {
+    let timeouts = section.section("timeouts");
+    let backends = backends(section, problems);
+    let health_check = section.section("health_check");
+    // There is one kind of probe so far.
+    let _ = health_check.text("type");
+    let retry = section.section("retry");
+    let settings = PoolSettings {
+        name: entry.key.clone(),
+        backends,
+        probing: Probing {
+            interval: health_check.time("interval"),
+            timeout: health_check.time("timeout"),
+        },
+        retry: Policy {
+            attempts_max: attempts(retry.whole("attempts")),
+            on_timeout: retry.bool("on_timeout"),
+        },
+        timeout_connect: timeouts.time("connect"),
+        timeout_response: timeouts.time("response"),
+    };
+    probes(&settings, &health_check, problems);
+    retries(&settings, &retry, problems);
+    deadlines(&settings, section, shutdown, problems);
+    Pool { settings, span: entry.span, is_short: false }
+}
+
+/// Brings a number of attempts, which is 100 at most, into the policy's type.
+pub(super) fn attempts(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Reads the `backends` of a pool or of the short form.
+pub(super) fn backends(section: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<BackendUrl> {
+    let mut read: Vec<(BackendUrl, Span)> = Vec::new();
+    let written = section.sections("backends");
+    if let (true, Some(node)) = (written.is_empty(), section.written("backends")) {
+        let hint = "add one, such as `- http://10.0.0.5:8081`";
+        problems.push(Problem::error(Step::Meaning, node.span, "there is no backend", hint));
+    }
+    for backend in written {
+        let (Some(url), span) = (backend.url("url"), backend.place("url")) else { continue };
+        if let Some((_, first)) = read.iter().find(|(other, _)| *other == url) {
+            let cause = format!("{url} is there twice");
+            let hint = "remove one of the two: the backend gets two shares of the requests";
+            problems.push(Problem::warning(span, cause, hint).beside(*first, "first here"));
+        }
+        read.push((url, span));
+    }
+    read.into_iter().map(|(url, _)| url).collect()
+}
+
+fn probes(pool: &PoolSettings, section: &Section<'_>, problems: &mut Vec<Problem>) {
+    let Probing { interval, timeout } = pool.probing;
+    if timeout > interval {
+        let (timeout, interval) = (show_time(timeout), show_time(interval));
+        let cause = format!("a probe may take {timeout}, longer than the interval of {interval}");
+        let hint = format!("use a timeout below {interval}: a backend that hangs is found late");
+        problems.push(Problem::warning(section.place("timeout"), cause, hint));
+    }
+}
+
+/// Warns of attempts that cannot be made.
+fn retries(pool: &PoolSettings, section: &Section<'_>, problems: &mut Vec<Problem>) {
+    let attempts = pool.retry.attempts_max;
+    let count = u32::try_from(pool.backends.len()).unwrap_or(u32::MAX);
+    if attempts > count && count > 0 && section.written("attempts").is_some() {
+        let cause = format!("{attempts} attempts, but the pool has only {count} backends");
+        let hint = format!("use {count}: a request is tried on each backend once at most");
+        problems.push(Problem::warning(section.place("attempts"), cause, hint));
+    }
+    if pool.retry.on_timeout && attempts == 1 {
+        let hint = "raise `attempts`, or remove `on_timeout`";
+        let cause = "`on_timeout` has no effect with a single attempt";
+        problems.push(Problem::warning(section.place("on_timeout"), cause, hint));
+    }
+}
+
+/// Warns of attempts that together take longer than anybody waits for them.
+fn deadlines(
+    pool: &PoolSettings,
+    section: &Section<'_>,
+    shutdown: Duration,
+    problems: &mut Vec<Problem>,
+) {
+    let retry = section.section("retry");
+    let timeouts = section.section("timeouts");
+    let count = u32::try_from(pool.backends.len()).unwrap_or(u32::MAX);
+    let tries = pool.retry.attempts_max.min(count.max(1));
+    let (each, limit, what, deadline, cure, place) = if pool.retry.on_timeout {
+        let place = retry.place("on_timeout");
+        let names = ("waiting for answers", "`timeouts.shutdown`", "`timeouts.response`");
+        (pool.timeout_response, shutdown, names.0, names.1, names.2, place)
+    } else {
+        let is_written = timeouts.written("connect").is_some();
+        let place = if is_written { timeouts.place("connect") } else { timeouts.place("response") };
+        let names = ("connecting", "`timeouts.response`", "`timeouts.connect`");
+        (pool.timeout_connect, pool.timeout_response, names.0, names.1, names.2, place)
+    };
+    let all = each.saturating_mul(tries);
+    if tries > 1 && all > limit {
+        let (all, each, limit) = (show_time(all), show_time(each), show_time(limit));
+        let cause = format!(
+            "retries outlive their deadline: {what} {tries} times {each} takes {all}, longer than {deadline}, {limit}"
+        );
+        let hint = format!("lower {cure} or `attempts`, or raise {deadline}");
+        problems.push(Problem::warning(place, cause, hint));
+    }
+}
