@@ -3,8 +3,8 @@
 //! A request meets the modules below in the order in which they are declared:
 //!
 //! ```text
-//! listen → connection → proxy ─→ pool → forward ─→ backend
-//!                         └──── respond ←─────────┘
+//! listen → connection → proxy ─→ route → pool → forward ─→ backend
+//!                         └──────── respond ←─────────┘
 //! ```
 //!
 //! Start with [`proxy`]: it is the whole way in one function. `ARCHITECTURE.md` has the layers and
