@@ -11,39 +11,39 @@
 //! the invariants.
 
 // The request's way.
-pub mod connection;
-pub mod exchange;
-pub mod forward;
 pub mod listen;
-pub mod picker;
-pub mod pool;
+pub mod connection;
 pub mod proxy;
-pub mod respond;
 pub mod route;
+pub mod pool;
+pub mod picker;
+pub mod forward;
+pub mod exchange;
+pub mod respond;
 pub mod tunnel;
 
 // What the way consults.
-pub mod backend;
-pub mod dial;
-pub mod flow;
-pub mod health;
 pub mod http1;
-pub mod log;
-pub mod reason;
+pub mod flow;
 pub mod retry;
 pub mod snapshot;
+pub mod backend;
+pub mod health;
+pub mod dial;
+pub mod log;
+pub mod reason;
 
 // What a worker lends.
-pub mod buffer;
-pub mod deadline;
-pub mod recycle;
 pub mod worker;
+pub mod deadline;
+pub mod buffer;
+pub mod recycle;
 
 // Beside the way, and above it.
-pub mod app;
-pub mod cli;
-pub mod command;
-pub mod config;
-pub mod control;
 pub mod probe;
 pub mod settings;
+pub mod config;
+pub mod command;
+pub mod cli;
+pub mod control;
+pub mod app;
