@@ -4,6 +4,7 @@
 //! from one to the next is the same thing in both: a backend keeps its health, its addresses and
 //! its connections, a pool its place in the rotation.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Who answers, by pool, in the order of the settings.
     pub pools: Box<[Pool]>,
+    /// All backends there are: whoever asks after one must not look through all.
+    serials: HashSet<Serial>,
 }
 
 impl Snapshot {
@@ -38,7 +41,10 @@ impl Snapshot {
             let old = old_pools.iter().find(|old| old.settings.name == wanted.name);
             Pool::build(wanted.clone(), old, bell, dice)
         });
-        Self { pools: pools.collect(), settings }
+        let pools: Box<[Pool]> = pools.collect();
+        let backends = pools.iter().flat_map(Pool::backends);
+        let serials = backends.map(|backend| backend.serial).collect();
+        Self { settings, pools, serials }
     }
 
     /// Returns what a route, by its place in the table, changes.
@@ -54,7 +60,7 @@ impl Snapshot {
 
     /// Says whether a backend still gets requests.
     pub fn has(&self, serial: Serial) -> bool {
-        self.backends().any(|backend| backend.serial == serial)
+        self.serials.contains(&serial)
     }
 }
 

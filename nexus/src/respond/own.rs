@@ -23,10 +23,8 @@ pub async fn refuse(exchange: &mut Exchange<'_>, reason: Reason, attempts: u32) 
         return end;
     }
     let request = &exchange.request;
-    let keep_alive = request.keep_alive
-        && (facts.fault != Fault::Client || reason == Reason::NoRoute)
-        && exchange.upload.is_read()
-        && !exchange.client.is_draining();
+    let keep_alive = (facts.fault != Fault::Client || reason == Reason::NoRoute)
+        && may_keep_alive(exchange.client, request, &exchange.upload);
     let mut out = std::mem::take(&mut exchange.interim);
     let json = wants_json(request, exchange.upload.bytes());
     let (to_head, version) = (request.is_head, request.head.version);
@@ -34,12 +32,22 @@ pub async fn refuse(exchange: &mut Exchange<'_>, reason: Reason, attempts: u32) 
         let answer = OwnAnswer { reason, attempts, json, to_head, version, keep_alive, date };
         egress::own(&mut out, answer);
     });
-    end.after = match exchange.client.write_all(&out).await {
+    end.after = send(exchange.client, &out, keep_alive).await;
+    end
+}
+
+/// Says whether the connection can go on after an answer that no backend gives.
+fn may_keep_alive(client: &Client, request: &Request, upload: &Flow) -> bool {
+    request.keep_alive && upload.is_read() && !client.is_draining()
+}
+
+/// Writes an answer; returns what follows it.
+async fn send(client: &mut Client, out: &[u8], keep_alive: bool) -> After {
+    match client.write_all(out).await {
         Ok(()) if keep_alive => After::KeepAlive,
         Ok(()) => After::Linger,
         Err(_) => After::Close,
-    };
-    end
+    }
 }
 
 /// Answers with the fixed answer of the request's route.
@@ -67,8 +75,7 @@ pub async fn redirect(exchange: &mut Exchange<'_>, status: u16, location: &[u8])
 /// Answers with what the configuration says; no backend is asked.
 async fn give(exchange: &mut Exchange<'_>, given: Given<'_>) -> End {
     let request = &exchange.request;
-    let keep_alive =
-        request.keep_alive && exchange.upload.is_read() && !exchange.client.is_draining();
+    let keep_alive = may_keep_alive(exchange.client, request, &exchange.upload);
     let (version, to_head) = (request.head.version, request.is_head);
     let mut out = Vec::new();
     exchange.client.worker.with_date(|date| {
@@ -78,11 +85,7 @@ async fn give(exchange: &mut Exchange<'_>, given: Given<'_>) -> End {
         egress::given(&mut out, given, reply, to_head);
     });
     let bytes_out = if to_head { 0 } else { given.body.len() as u64 };
-    let after = match exchange.client.write_all(&out).await {
-        Ok(()) if keep_alive => After::KeepAlive,
-        Ok(()) => After::Linger,
-        Err(_) => After::Close,
-    };
+    let after = send(exchange.client, &out, keep_alive).await;
     End { status: given.status, bytes_out, reason: None, after }
 }
 
@@ -131,7 +134,7 @@ pub async fn refuse_named(client: &mut Client, words: (&[u8], &[u8]), reason: Re
         reason: Some(reason),
         why_not: None,
     });
-    if client.write_all(&out).await.is_ok() { After::Linger } else { After::Close }
+    send(client, &out, false).await
 }
 
 /// Guesses method and path of a request that could not be parsed, for the log: printable or nothing.
@@ -153,12 +156,12 @@ pub async fn options(
     upload: &Flow,
     began: Option<Instant>,
 ) -> After {
-    let keep_alive = request.keep_alive && upload.is_read() && !client.is_draining();
+    let keep_alive = may_keep_alive(client, request, upload);
     let mut out = Vec::new();
     client
         .worker
         .with_date(|date| egress::options(&mut out, request.head.version, keep_alive, date));
-    let written = client.write_all(&out).await;
+    let after = send(client, &out, keep_alive).await;
     if let Some(began) = began {
         let bytes = upload.bytes();
         client.worker.write_log(&Record {
@@ -176,9 +179,5 @@ pub async fn options(
             why_not: None,
         });
     }
-    match written {
-        Ok(()) if keep_alive => After::KeepAlive,
-        Ok(()) => After::Linger,
-        Err(_) => After::Close,
-    }
+    after
 }
