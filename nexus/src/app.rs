@@ -13,13 +13,16 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use serde_json::Value as Json;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use crate::control::{Command, Control, Order, Refused};
+use crate::control::{Beginning, Command, Control, Order, Refused};
 use crate::listen::{self, Listening};
 use crate::log::{Log, Writer};
-use crate::settings::Settings;
+use crate::plan::Plan;
+use crate::reload::{Failure, Report, Source};
+use crate::settings::{AdminAddress, Settings};
 use crate::snapshot::{Published, Snapshot};
 use crate::worker::Worker;
 
@@ -36,6 +39,7 @@ enum Phase {
 /// A Nexus that runs. Dropped, it stops at once.
 pub struct Nexus {
     addresses: Vec<SocketAddr>,
+    admin: Option<AdminAddress>,
     published: Arc<Published>,
     phase: watch::Sender<Phase>,
     commands: mpsc::Sender<Command>,
@@ -56,6 +60,8 @@ const COMMANDS_MAX: usize = 16;
 pub enum StartError {
     /// An address cannot be listened on.
     Bind(SocketAddr, io::Error),
+    /// The admin address cannot be listened on.
+    Admin(Refused),
     /// A thread or runtime could not be made.
     System(io::Error),
 }
@@ -74,6 +80,12 @@ impl std::fmt::Display for StartError {
                     _ => "choose an address of this machine with --listen",
                 };
                 write!(f, "cannot listen on {address}: {error}\n  hint: {hint}")
+            }
+            Self::Admin(refused) => {
+                write!(
+                    f,
+                    "{refused}\n  hint: choose another with --admin, or stop who listens there"
+                )
             }
             Self::System(error) => write!(f, "cannot start: {error}"),
         }
@@ -96,6 +108,21 @@ impl Nexus {
     /// Fails if an address cannot be listened on. Nothing runs then.
     pub fn start(
         settings: Settings,
+        out: impl io::Write + Send + 'static,
+    ) -> Result<Self, StartError> {
+        Self::start_from(settings, Json::Null, None, out)
+    }
+
+    /// The same for settings that came from a `source`, which may be read again; `effective` is
+    /// every value of theirs, for whoever asks at the admin address.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an address cannot be listened on. Nothing runs then.
+    pub fn start_from(
+        settings: Settings,
+        effective: Json,
+        source: Option<Arc<dyn Source>>,
         out: impl io::Write + Send + 'static,
     ) -> Result<Self, StartError> {
         let mut sockets: Vec<Vec<(SocketAddr, TcpListener)>> =
@@ -125,8 +152,16 @@ impl Nexus {
             orders.push(order);
             receivers.push(receiver);
         }
-        let control = Control::new(Arc::clone(&published), bell, orders);
-        let (commands, control) = start_control(move || control, phase.subscribe())?;
+        let (commands, received) = mpsc::channel(COMMANDS_MAX);
+        let beginning = Beginning {
+            published: Arc::clone(&published),
+            bell,
+            workers: orders,
+            commands: commands.clone(),
+            source,
+            effective,
+        };
+        let (admin, control) = start_control(beginning, received, phase.subscribe())?;
         let workers = receivers
             .into_iter()
             .enumerate()
@@ -138,7 +173,10 @@ impl Nexus {
             tracing::info!(%address, workers = workers.len(), "listening");
         }
         let control = Some(control);
-        Ok(Self { addresses, published, phase, commands, workers, control, _log: writer })
+        if let Some(address) = &admin {
+            tracing::info!(%address, "admin address");
+        }
+        Ok(Self { addresses, admin, published, phase, commands, workers, control, _log: writer })
     }
 
     /// Runs with other settings from now on; what did not change is not disturbed.
@@ -146,11 +184,30 @@ impl Nexus {
     /// # Errors
     ///
     /// Says why not; then nothing has changed.
-    pub fn reload(&self, settings: Settings) -> Result<(), Refused> {
+    pub fn reload(&self, settings: Settings) -> Result<Plan, Refused> {
         let (reply, outcome) = oneshot::channel();
         let command = Command::Reload(Box::new(settings), reply);
         self.commands.blocking_send(command).map_err(|_| Refused::Stopping)?;
         outcome.blocking_recv().map_err(|_| Refused::Stopping)?
+    }
+
+    /// Reads the settings anew where they came from, and runs with them. What comes of it is
+    /// logged.
+    ///
+    /// # Errors
+    ///
+    /// Says why not; then nothing has changed.
+    pub fn reread(&self, by: &str) -> Result<Report, Failure> {
+        let stopping = || Failure::Refused(Refused::Stopping);
+        let (reply, outcome) = oneshot::channel();
+        let command = Command::Reread { confirm: None, by: by.into(), reply };
+        self.commands.blocking_send(command).map_err(|_| stopping())?;
+        outcome.blocking_recv().map_err(|_| stopping())?
+    }
+
+    /// Returns the admin address, with its real port.
+    pub fn admin(&self) -> Option<&AdminAddress> {
+        self.admin.as_ref()
     }
 
     /// Returns the addresses listened on, with their real ports.
@@ -202,25 +259,31 @@ where
     })
 }
 
-/// Starts the one writer of what all workers read.
+/// Starts the one writer of what all workers read. Returns once every backend has an address, with
+/// the admin address.
 fn start_control(
-    make: impl FnOnce() -> Control + Send + 'static,
+    beginning: Beginning,
+    received: mpsc::Receiver<Command>,
     phase: watch::Receiver<Phase>,
-) -> io::Result<(mpsc::Sender<Command>, JoinHandle<()>)> {
-    let (commands, received) = mpsc::channel(COMMANDS_MAX);
-    let (begun, wait) = std::sync::mpsc::sync_channel::<()>(0);
+) -> Result<(Option<AdminAddress>, JoinHandle<()>), StartError> {
+    let (begun, wait) = std::sync::mpsc::sync_channel(1);
     let thread = start_thread("control".to_owned(), move || async move {
-        let mut control = make();
-        control.begin().await;
-        drop(begun);
-        tokio::select! {
-            () = control.run(received) => {}
-            () = until(phase, Phase::Stopped) => {}
+        let mut control = Control::new(beginning);
+        let outcome = control.begin().await;
+        let has_begun = outcome.is_ok();
+        let _ = begun.send(outcome);
+        if has_begun {
+            tokio::select! {
+                () = control.run(received) => {}
+                () = until(phase, Phase::Stopped) => {}
+            }
         }
     })?;
-    // No request before its backend has an address.
-    let _ = wait.recv();
-    Ok((commands, thread))
+    match wait.recv() {
+        Ok(Ok(admin)) => Ok((admin, thread)),
+        Ok(Err(refused)) => Err(StartError::Admin(refused)),
+        Err(_) => Err(io::Error::other("the control thread ended").into()),
+    }
 }
 
 fn start_worker(

@@ -5,6 +5,7 @@ pub mod idle;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -76,6 +77,12 @@ impl Serial {
     }
 }
 
+/// Returns milliseconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// One backend of a pool.
 pub struct Backend {
     /// What tells it from every other backend that there is or was.
@@ -94,6 +101,10 @@ pub struct Backend {
     /// How often it went DOWN: idle connections from before are not used again.
     downs: AtomicU32,
     health: Mutex<Health>,
+    /// When the verdict flipped last, or else when it was made; in milliseconds since 1970.
+    since: AtomicU64,
+    /// Whether a probe has come back.
+    is_probed: AtomicBool,
     /// Rung when the verdict flips, so that the control task lays out the picker.
     bell: Arc<Notify>,
     /// Rung when a request found it DOWN, so that its probe soon says whether that is so.
@@ -115,6 +126,8 @@ impl Backend {
             is_up: AtomicBool::new(true),
             downs: AtomicU32::new(0),
             health: Mutex::default(),
+            since: AtomicU64::new(now()),
+            is_probed: AtomicBool::new(false),
             bell,
             doubted: Notify::new(),
         }
@@ -147,6 +160,7 @@ impl Backend {
                 return;
             }
             self.is_up.store(health.verdict == Verdict::Up, Ordering::Relaxed);
+            self.since.store(now(), Ordering::Relaxed);
             health.verdict
         };
         match verdict {
@@ -165,6 +179,21 @@ impl Backend {
         if matches!(observation, Observation::RequestFailed(_)) {
             self.doubted.notify_one();
         }
+    }
+
+    /// Returns since when the verdict is what it is.
+    pub fn since(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(self.since.load(Ordering::Relaxed))
+    }
+
+    /// Notes that a probe has come back.
+    pub fn probed(&self) {
+        self.is_probed.store(true, Ordering::Relaxed);
+    }
+
+    /// Says whether a probe has come back.
+    pub fn is_probed(&self) -> bool {
+        self.is_probed.load(Ordering::Relaxed)
     }
 
     /// Waits until a request has found it DOWN.

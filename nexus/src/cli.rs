@@ -7,13 +7,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::backend::BackendUrl;
-use crate::config::quantity::{address, network};
+use crate::config::Scalar;
+use crate::config::quantity::{address, admin_address, network};
 use crate::listen;
 use crate::log::LogFormat;
 use crate::retry::Policy;
-use crate::settings::{PoolSettings, Probing, Settings, Timeouts};
+use crate::settings::{Admin, AdminAddress, PoolSettings, Probing, Settings, Timeouts, Token};
 
 pub mod over;
+pub mod remote;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,7 +46,7 @@ pub struct Cli {
 
     /// How to run.
     #[command(flatten)]
-    pub flags: Flags,
+    pub flags: Box<Flags>,
 }
 
 /// What Nexus can do besides running.
@@ -58,6 +60,14 @@ pub enum Command {
     Schema,
     /// Print a commented configuration file to start from: nexus init > nexus.yaml
     Init,
+    /// Tell what a running Nexus does: backends, reloads, connections
+    Status(remote::Status),
+    /// Tell what a configuration file would change in a running Nexus, and change nothing
+    Plan(remote::Plan),
+    /// Let a running Nexus read its configuration file again
+    Reload(remote::Reload),
+    /// Confirm a reload that would be taken back otherwise (`nexus reload --confirm`)
+    Confirm(remote::Confirm),
 }
 
 /// How to check.
@@ -154,6 +164,18 @@ pub struct Flags {
     #[arg(long, help_heading = "Clients")]
     pub allow_half_close: bool,
 
+    /// Where a running Nexus can be asked and told: 127.0.0.1:9900, or unix:PATH [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", value_parser = admin_address, help_heading = "Operation")]
+    pub admin: Option<AdminAddress>,
+
+    /// File with the token that allows changes at the admin address
+    #[arg(long, value_name = "FILE", requires = "admin", value_parser = token, help_heading = "Operation")]
+    pub admin_token_file: Option<Secret>,
+
+    /// Reload when the configuration file changes
+    #[arg(long, requires = "config", help_heading = "Operation")]
+    pub watch: bool,
+
     /// Where a line per request goes
     #[arg(long, value_enum, default_value_t = AccessLog::Stdout, help_heading = "Logs")]
     pub access_log: AccessLog,
@@ -217,7 +239,38 @@ impl Flags {
             half_close: self.allow_half_close,
             connections_max: self.max_connections.map_or(fit, |max| max as usize),
             access_log: (self.access_log == AccessLog::Stdout).then_some(log_format),
+            admin: self.admin.map(|address| Admin {
+                address,
+                hosts: Vec::new(),
+                tokens: self.admin_token_file.into_iter().map(Secret::into_token).collect(),
+            }),
+            watch: self.watch,
         }
+    }
+}
+
+/// A secret that is not shown.
+#[derive(Clone)]
+pub struct Secret(String);
+
+impl Secret {
+    fn into_token(self) -> Token {
+        Token { name: "admin-token-file".to_owned(), secret: self.0, may_write: true }
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// Reads a token from a file.
+fn token(path: &str) -> Result<Secret, String> {
+    let text = std::fs::read_to_string(path).map_err(|error| error.to_string())?;
+    match Scalar::Secret.read(text.trim()) {
+        Ok(_) => Ok(Secret(text.trim().to_owned())),
+        Err(complaint) => Err(complaint.hint),
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod init;
+pub mod remote;
 pub mod run;
 
 /// What a command has to say.

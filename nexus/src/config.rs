@@ -17,10 +17,11 @@ use ipnet::IpNet;
 use crate::listen;
 use crate::log::LogFormat;
 use crate::route::{Action, Modifiers, PathPattern, Table};
-use crate::settings::{PoolSettings, Settings, Timeouts};
+use crate::settings::{Admin, PoolSettings, Settings, Timeouts};
 
 pub mod disk;
 pub mod docs;
+pub mod document;
 pub mod gather;
 pub mod json;
 pub mod model;
@@ -87,6 +88,10 @@ pub struct Config {
     pub connections_max: Option<usize>,
     /// The request log; `None` is off.
     pub access_log: Option<LogFormat>,
+    /// Where a running Nexus can be asked and told; `None` is nowhere.
+    pub admin: Option<Admin>,
+    /// Whether a change of the files is a reload.
+    pub watch: bool,
 }
 
 /// What came of reading a file.
@@ -103,9 +108,11 @@ pub struct Loaded {
 
 /// Reads a configuration file and everything that it includes.
 pub fn load(path: &str, world: &dyn World) -> Loaded {
-    let (sources, root, mut problems) = gather::gather(path, world);
+    let (mut sources, root, mut problems) = gather::gather(path, world);
     let config = root.as_ref().map(|root| {
-        problems.extend(shape::check(root));
+        let shape = shape::check(root);
+        problems.extend(shape.problems);
+        sources.hide(&shape.secrets);
         read::read(root, &mut problems)
     });
     problems.sort_by_key(|problem| (problem.span, problem.severity));
@@ -128,6 +135,8 @@ impl Config {
             half_close: self.half_close,
             connections_max: self.connections_max.unwrap_or_else(listen::connections_that_fit),
             access_log: self.access_log,
+            admin: self.admin,
+            watch: self.watch,
         }
     }
 

@@ -6,24 +6,55 @@
 //! All that can fail (the settings, binding new addresses) comes before the swap; nothing after it
 //! can. Commands queue here, so two reloads never overlap.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 
+use crate::admin::{self, Shared, Socket};
 use crate::backend::{Backend, Serial};
 use crate::listen;
+use crate::plan::{self, Plan};
 use crate::probe;
-use crate::settings::{Probing, Settings};
+use crate::reload::{By, Failure, Problems, Reading, Report, Source, Unconfirmed};
+use crate::settings::{AdminAddress, Probing, Settings};
 use crate::snapshot::{Published, Snapshot};
+use crate::watch;
 
 /// What can be asked of a running Nexus.
 pub enum Command {
     /// Run with other settings from now on, or say why not.
-    Reload(Box<Settings>, oneshot::Sender<Result<(), Refused>>),
+    Reload(Box<Settings>, oneshot::Sender<Result<Plan, Refused>>),
+    /// Read the settings anew and run with them.
+    Reread {
+        /// Take it back after this time unless somebody confirms it.
+        confirm: Option<Duration>,
+        /// Who asks.
+        by: By,
+        /// What came of it.
+        reply: oneshot::Sender<Result<Report, Failure>>,
+    },
+    /// Confirm the reload that waits for it; the answer says whether one did.
+    Confirm {
+        /// Who does.
+        by: By,
+        /// Whether there was one.
+        reply: oneshot::Sender<bool>,
+    },
+    /// Say what a configuration would change.
+    Plan {
+        /// The configuration, as one JSON document.
+        text: String,
+        /// What it would change.
+        reply: oneshot::Sender<Result<Report, Failure>>,
+    },
 }
 
 /// What the control task tells a worker.
@@ -41,6 +72,8 @@ pub enum Refused {
     NeedsRestart(&'static str),
     /// A new address cannot be listened on.
     Bind(SocketAddr, io::Error),
+    /// The new admin address cannot be listened on.
+    Admin(AdminAddress, io::Error),
     /// Nexus is on its way out.
     Stopping,
 }
@@ -50,6 +83,9 @@ impl std::fmt::Display for Refused {
         match self {
             Self::NeedsRestart(what) => write!(f, "`{what}` can only change with a restart"),
             Self::Bind(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Admin(address, error) => {
+                write!(f, "cannot listen on the admin address {address}: {error}")
+            }
             Self::Stopping => write!(f, "Nexus is stopping"),
         }
     }
@@ -63,29 +99,67 @@ struct Probe {
     task: AbortHandle,
 }
 
+/// What the control task begins with.
+pub struct Beginning {
+    /// Where the current snapshot is found.
+    pub published: Arc<Published>,
+    /// Rung when a verdict flips.
+    pub bell: Arc<Notify>,
+    /// The way to each worker.
+    pub workers: Vec<mpsc::UnboundedSender<Order>>,
+    /// The way to the control task itself.
+    pub commands: mpsc::Sender<Command>,
+    /// Where settings are read anew.
+    pub source: Option<Arc<dyn Source>>,
+    /// The effective values of the settings that it begins with.
+    pub effective: Json,
+}
+
 /// The control task's state.
 pub struct Control {
     published: Arc<Published>,
     bell: Arc<Notify>,
     workers: Vec<mpsc::UnboundedSender<Order>>,
     probes: HashMap<Serial, Probe>,
+    source: Option<Arc<dyn Source>>,
+    shared: Rc<Shared>,
+    admin: Option<admin::Listening>,
+    unconfirmed: Option<Unconfirmed>,
 }
 
 impl Control {
-    /// Takes control over what is `published`, and of the workers' listeners.
-    pub fn new(
-        published: Arc<Published>,
-        bell: Arc<Notify>,
-        workers: Vec<mpsc::UnboundedSender<Order>>,
-    ) -> Self {
-        Self { published, bell, workers, probes: HashMap::new() }
+    /// Takes control over what is published, and of the workers' listeners.
+    pub fn new(beginning: Beginning) -> Self {
+        let Beginning { published, bell, workers, commands, source, effective } = beginning;
+        let shared = Rc::new(Shared {
+            published: Arc::clone(&published),
+            commands,
+            history: Rc::default(),
+            effective: Rc::new(RefCell::new(effective)),
+            began: Instant::now(),
+        });
+        let (probes, admin, unconfirmed) = (HashMap::new(), None, None);
+        Self { published, bell, workers, probes, source, shared, admin, unconfirmed }
     }
 
-    /// Finds the addresses of all backends, then probes them.
-    pub async fn begin(&mut self) {
+    /// Finds the addresses of all backends, then probes them; answers at the admin address. Returns
+    /// where that is, with its real port.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the admin address cannot be listened on.
+    pub async fn begin(&mut self) -> Result<Option<AdminAddress>, Refused> {
         let snapshot = self.published.current();
+        let admin = self.bind_admin(None, &snapshot.settings)?;
+        let address = admin.as_ref().and_then(|(socket, _)| socket.address().ok());
         resolve_new(&snapshot, None).await;
         self.keep_probes(&snapshot);
+        self.keep_admin(&snapshot.settings, admin);
+        if let Some(source) = self.source.clone() {
+            let commands = self.shared.commands.clone();
+            tokio::task::spawn_local(watch::watch(source, Arc::clone(&self.published), commands));
+        }
+        Ok(address)
     }
 
     /// Does what is asked, for ever.
@@ -95,19 +169,106 @@ impl Control {
             tokio::select! {
                 () = bell.notified() => self.published.current().pools.iter().for_each(super::pool::Pool::lay_out),
                 command = commands.recv() => match command {
-                    Some(Command::Reload(settings, reply)) => {
-                        // Whoever asked may have left; the log has the outcome.
-                        let _ = reply.send(self.reload(*settings).await);
-                    }
+                    Some(command) => self.obey(command).await,
                     None => return,
                 },
+                () = unconfirmed(self.unconfirmed.as_ref()) => self.roll_back().await,
             }
         }
     }
 
-    async fn reload(&mut self, settings: Settings) -> Result<(), Refused> {
+    /// Whoever asked may have left; the log has the outcome.
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Reload(settings, reply) => {
+                let _ = reply.send(self.reload(*settings).await);
+            }
+            Command::Reread { confirm, by, reply } => {
+                let outcome = self.reread(confirm, &by).await;
+                self.note(&by, &outcome);
+                let _ = reply.send(outcome);
+            }
+            Command::Confirm { by, reply } => {
+                let was_waiting = self.unconfirmed.take().is_some();
+                self.shared.history.borrow_mut().confirm_until = None;
+                if was_waiting {
+                    tracing::info!(%by, "reload confirmed");
+                }
+                let _ = reply.send(was_waiting);
+            }
+            Command::Plan { text, reply } => {
+                let _ = reply.send(self.plan(text).await);
+            }
+        }
+    }
+
+    /// Reads the settings anew and runs with them.
+    async fn reread(&mut self, confirm: Option<Duration>, by: &By) -> Result<Report, Failure> {
+        if let Some(unconfirmed) = &self.unconfirmed {
+            return Err(Failure::Unconfirmed(unconfirmed.left().as_secs() + 1));
+        }
+        let source = self.source.clone().ok_or(Failure::NoSource)?;
+        let Reading { settings, warnings, effective } = read(move || source.read()).await?;
+        let before = self.published.current().settings.clone();
+        let plan = self.reload(settings).await.map_err(Failure::Refused)?;
+        let effective = self.shared.effective.replace(effective);
+        if let Some(time) = confirm {
+            tracing::warn!(%by, seconds = time.as_secs(), "reloaded, and rolled back unless confirmed");
+            let until = tokio::time::Instant::now() + time;
+            self.unconfirmed = Some(Unconfirmed { before, effective, until });
+            let stamp = crate::reload::stamp(std::time::SystemTime::now() + time);
+            self.shared.history.borrow_mut().confirm_until = Some(stamp);
+        }
+        let confirm_within = confirm.map(|time| time.as_secs());
+        let Problems { text: warnings_text, list: warnings } = warnings;
+        Ok(Report { plan, warnings, warnings_text, confirm_within })
+    }
+
+    /// Says what a configuration would change.
+    async fn plan(&self, text: String) -> Result<Report, Failure> {
+        let source = self.source.clone().ok_or(Failure::NoSource)?;
+        let Reading { settings, warnings, .. } = read(move || source.read_text(&text)).await?;
+        let old = self.published.current();
+        let plan = Plan::of(&old.settings, &settings, &*old);
+        let Problems { text: warnings_text, list: warnings } = warnings;
+        Ok(Report { plan, warnings, warnings_text, confirm_within: None })
+    }
+
+    /// Writes down what came of a reload.
+    fn note(&self, by: &By, outcome: &Result<Report, Failure>) {
+        self.shared.history.borrow_mut().note(by, outcome.as_ref().map(|report| &report.plan));
+        match outcome {
+            Ok(report) => {
+                if !report.warnings_text.is_empty() {
+                    tracing::warn!("{}", report.warnings_text.trim_end());
+                }
+                tracing::info!(%by, "reloaded\n{}", report.plan);
+            }
+            Err(failure) => tracing::error!(%by, "reload refused, nothing has changed: {failure}"),
+        }
+    }
+
+    /// Goes back to the settings before a reload that nobody confirmed.
+    async fn roll_back(&mut self) {
+        let Some(Unconfirmed { before, effective, .. }) = self.unconfirmed.take() else { return };
+        self.shared.history.borrow_mut().confirm_until = None;
+        match self.reload(before).await {
+            Ok(plan) => {
+                self.shared.effective.replace(effective);
+                self.shared.history.borrow_mut().rolled_back += 1;
+                tracing::warn!("nobody confirmed the reload, rolled back: {plan}");
+            }
+            Err(refused) => tracing::error!(
+                "nobody confirmed the reload, but it cannot be rolled back: {refused}"
+            ),
+        }
+    }
+
+    async fn reload(&mut self, settings: Settings) -> Result<Plan, Refused> {
         let old = self.published.current();
         check_live(&old.settings, &settings)?;
+        let plan = Plan::of(&old.settings, &settings, &*old);
+        let admin = self.bind_admin(Some(&old.settings), &settings)?;
         let mut added = Vec::new();
         for &address in
             settings.listeners.iter().filter(|new| !old.settings.listeners.contains(new))
@@ -125,7 +286,9 @@ impl Control {
         self.published.replace(next);
         // A verdict that flipped while the next snapshot was built was laid out in the old one.
         self.bell.notify_one();
-        self.keep_probes(&self.published.current());
+        let current = self.published.current();
+        self.keep_probes(&current);
+        self.keep_admin(&current.settings, admin);
         for (address, sockets) in added {
             for (worker, socket) in self.workers.iter().zip(sockets) {
                 let _ = worker.send(Order::Listen(address, socket));
@@ -134,7 +297,33 @@ impl Control {
         for address in removed {
             self.workers.iter().for_each(|worker| drop(worker.send(Order::Unlisten(address))));
         }
-        Ok(())
+        Ok(plan)
+    }
+
+    /// Binds the admin address that `new` wants, if `old` had it not.
+    fn bind_admin(
+        &self,
+        old: Option<&Settings>,
+        new: &Settings,
+    ) -> Result<Option<(Socket, AdminAddress)>, Refused> {
+        let address =
+            |settings: &Settings| settings.admin.as_ref().map(|admin| admin.address.clone());
+        let Some(wanted) = address(new).filter(|new| old.and_then(address).as_ref() != Some(new))
+        else {
+            return Ok(None);
+        };
+        let socket =
+            Socket::bind(&wanted).map_err(|error| Refused::Admin(wanted.clone(), error))?;
+        Ok(Some((socket, wanted)))
+    }
+
+    /// Answers at the address that was `bound`; at none if none is wanted; else where it did.
+    fn keep_admin(&mut self, settings: &Settings, bound: Option<(Socket, AdminAddress)>) {
+        if let Some((socket, address)) = bound {
+            self.admin = Some(socket.serve(Rc::clone(&self.shared), address));
+        } else if settings.admin.is_none() {
+            self.admin = None;
+        }
     }
 
     /// Starts the probes that `snapshot` wants and ends the others; those that stay as they are
@@ -157,6 +346,32 @@ impl Control {
         }
         let ended = std::mem::replace(&mut self.probes, kept);
         ended.values().for_each(|probe| probe.task.abort());
+    }
+}
+
+/// Waits until a reload would have had to be confirmed; for ever if none waits.
+async fn unconfirmed(unconfirmed: Option<&Unconfirmed>) {
+    match unconfirmed {
+        Some(unconfirmed) => tokio::time::sleep_until(unconfirmed.until).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Reads settings on a thread that may wait: probes go on meanwhile.
+async fn read(
+    read: impl FnOnce() -> Result<Reading, Problems> + Send + 'static,
+) -> Result<Reading, Failure> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(outcome) => outcome.map_err(Failure::Problems),
+        Err(_) => Err(Failure::Refused(Refused::Stopping)),
+    }
+}
+
+impl plan::Facts for Snapshot {
+    fn is_up(&self, pool: &str, backend: &str) -> Option<bool> {
+        let pool = self.pools.iter().find(|known| known.settings.name == pool)?;
+        let backend = pool.backends().iter().find(|known| &*known.name == backend)?;
+        Some(backend.is_up())
     }
 }
 

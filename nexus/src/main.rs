@@ -2,13 +2,16 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use nexus::app::Nexus;
 use nexus::cli::{Cli, Command, Format};
 use nexus::command;
+use nexus::command::remote::Terminal;
+use nexus::command::run::Configured;
 use nexus::config::disk::Disk;
 use nexus::config::render::Colour;
-use nexus::settings::Settings;
+use nexus::reload::{Reading, Source};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The exit code after a second signal: what shells report for an interrupted program.
@@ -22,19 +25,17 @@ fn main() -> ExitCode {
     if let Some(command) = command {
         return obey(&command);
     }
-    let (format, level) = (flags.log_format, flags.log_level);
-    let colour = colour(std::io::stderr().is_terminal());
-    let read = || command::run::settings(flags.clone(), &said, &Disk, colour);
-    let settings = match read() {
-        Ok((settings, notes)) => {
-            eprint!("{notes}");
-            settings
-        }
+    let (format, level, has_file) = (flags.log_format, flags.log_level, flags.config.is_some());
+    let configured = Configured::new(*flags, said);
+    let reading = match configured.read_in(colour(std::io::stderr().is_terminal())) {
+        Ok(reading) => reading,
         Err(problems) => {
-            eprintln!("{}", problems.trim_end());
+            eprintln!("{}", problems.text.trim_end());
             return ExitCode::FAILURE;
         }
     };
+    eprint!("{}", reading.warnings.text);
+    let source = has_file.then(|| Arc::new(configured) as Arc<dyn Source>);
     // Written by a thread of its own: a terminal that takes nothing must not stop a worker.
     let (stderr, _written_at_exit) = tracing_appender::non_blocking(std::io::stderr());
     let events = tracing_subscriber::fmt()
@@ -45,7 +46,7 @@ fn main() -> ExitCode {
         Format::Text => events.with_target(false).init(),
         Format::Json => events.json().flatten_event(true).with_target(false).init(),
     }
-    match run(settings, flags.config.is_some().then_some(&read)) {
+    match run(reading, source) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("nexus: {error}");
@@ -62,6 +63,17 @@ fn obey(command: &Command) -> ExitCode {
         }
         Command::Schema => command::schema(),
         Command::Init => command::init::init(),
+        Command::Status(how) => command::remote::status(how, &Disk),
+        Command::Plan(how) => {
+            command::remote::plan(how, &Disk, colour(std::io::stdout().is_terminal()))
+        }
+        Command::Reload(how) => {
+            let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout());
+            let is_terminal = input.is_terminal() && output.is_terminal();
+            let terminal = Terminal { input: &mut input, output: &mut output };
+            command::remote::reload(how, &Disk, is_terminal.then_some(terminal))
+        }
+        Command::Confirm(how) => command::remote::confirm(how, &Disk),
         Command::Run(_) => unreachable!("Cli::read takes its flags out"),
     };
     // A reader that has left, such as `head`, has seen enough.
@@ -75,15 +87,16 @@ fn colour(is_terminal: bool) -> Colour {
     if is_terminal && is_wanted { Colour::On } else { Colour::Off }
 }
 
-/// Reads the configuration file: settings and warnings, or everything that is wrong.
-type Read<'r> = &'r dyn Fn() -> Result<(Settings, String), String>;
-
-fn run(settings: Settings, read: Option<Read<'_>>) -> Result<ExitCode, Box<dyn std::error::Error>> {
+fn run(
+    reading: Reading,
+    source: Option<Arc<dyn Source>>,
+) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
-    let nexus = Nexus::start(settings, std::io::stdout())?;
+    let Reading { settings, effective, .. } = reading;
+    let nexus = Nexus::start_from(settings, effective, source, std::io::stdout())?;
     while runtime.block_on(signals.next()) == Told::Reload {
-        reload(&nexus, read);
+        let _ = nexus.reread("SIGHUP"); // What came of it is in the log.
     }
     tracing::info!("stopping: finishing what is under way; a second signal ends it at once");
     let draining = std::thread::spawn(move || nexus.drain());
@@ -97,28 +110,6 @@ fn run(settings: Settings, read: Option<Read<'_>>) -> Result<ExitCode, Box<dyn s
     });
     tracing::info!(interrupted, "stopped");
     Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
-}
-
-/// Reads the file again and runs with what it says; on any problem nothing changes.
-fn reload(nexus: &Nexus, read: Option<Read<'_>>) {
-    let Some(read) = read else {
-        tracing::warn!("nothing to reload: Nexus was started without --config");
-        return;
-    };
-    let (settings, notes) = match read() {
-        Ok(read) => read,
-        Err(problems) => {
-            tracing::error!("reload refused, nothing has changed:\n{}", problems.trim_end());
-            return;
-        }
-    };
-    if !notes.is_empty() {
-        tracing::warn!("{}", notes.trim_end());
-    }
-    match nexus.reload(settings) {
-        Ok(()) => tracing::info!("reloaded"),
-        Err(refused) => tracing::error!("reload refused, nothing has changed: {refused}"),
-    }
 }
 
 /// What a signal says.

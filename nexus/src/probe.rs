@@ -34,6 +34,7 @@ pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
                 tracing::warn!(backend = %backend.name, cause = reason.code(), "cannot probe");
             }
         }
+        backend.probed();
         let interval = jittered(probing.interval, fastrand::u32(0..=2 * JITTER));
         if timeout(interval, backend.doubted()).await.is_ok() {
             sleep(interval.min(SECOND_LOOK)).await;

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::backend::BackendUrl;
 use crate::log::LogFormat;
 use crate::retry::Policy;
-use crate::route::Table;
+use crate::route::{HostPattern, Table};
 
 /// The timeouts that concern clients and Nexus itself; each is finite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,54 @@ pub struct PoolSettings {
     pub timeout_response: Duration,
 }
 
+/// Where the admin address is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdminAddress {
+    /// A TCP address.
+    Tcp(SocketAddr),
+    /// A Unix socket, by its path.
+    Unix(String),
+}
+
+impl std::fmt::Display for AdminAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{path}"),
+        }
+    }
+}
+
+/// Who may ask what at the admin address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// Where it is.
+    pub address: AdminAddress,
+    /// Names, besides addresses and `localhost`, by which it may be called.
+    pub hosts: Vec<HostPattern>,
+    /// Who may do what; with none everybody may read, and nobody write.
+    pub tokens: Vec<Token>,
+}
+
+/// A secret, and what whoever knows it may do.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Token {
+    /// What the log calls whoever uses it.
+    pub name: String,
+    /// The secret.
+    pub secret: String,
+    /// Whether it allows changes.
+    pub may_write: bool,
+}
+
+/// The secret is not shown.
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let role = if self.may_write { "write" } else { "read" };
+        write!(f, "{} ({role})", self.name)
+    }
+}
+
 /// Everything that one Nexus runs with.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -75,6 +123,10 @@ pub struct Settings {
     pub connections_max: usize,
     /// The request log; `None` is off.
     pub access_log: Option<LogFormat>,
+    /// Where it can be asked and told while it runs; `None` is nowhere.
+    pub admin: Option<Admin>,
+    /// Whether a change of the configuration file is a reload.
+    pub watch: bool,
 }
 
 impl Settings {

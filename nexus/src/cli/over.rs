@@ -35,7 +35,7 @@ impl Cli {
         let said = said(inner);
         let mut cli = Self::from_arg_matches(&matches)?;
         if let Some(Command::Run(flags)) = cli.command {
-            cli = Self { command: None, flags: *flags };
+            cli = Self { command: None, flags };
         }
         Ok((cli, said))
     }
@@ -81,6 +81,17 @@ impl Flags {
         put("tunnel_timeout", &mut || timeouts.tunnel = flags.timeouts.tunnel);
         put("backend_idle_timeout", &mut || timeouts.idle_backend = flags.timeouts.idle_backend);
         put("shutdown_timeout", &mut || timeouts.shutdown = flags.timeouts.shutdown);
+        put("watch", &mut || settings.watch = flags.watch);
+        put("admin", &mut || {
+            let ours = flags.admin.clone();
+            let theirs = settings.admin.take();
+            settings.admin = ours.map(|mut ours| {
+                let theirs = theirs.map(|theirs| (theirs.hosts, theirs.tokens)).unwrap_or_default();
+                ours.hosts.extend(theirs.0);
+                ours.tokens.extend(theirs.1);
+                ours
+            });
+        });
         for pool in &mut settings.pools {
             put("backend", &mut || pool.backends.clone_from(&backends));
             put("health_interval", &mut || pool.probing.interval = ours.probing.interval);

@@ -1,33 +1,147 @@
 //! From the command line to what Nexus starts with: the flags, or a file with the flags over it.
 
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Mutex;
+
+use serde_json::Value as Json;
+
 use crate::cli::over::Said;
 use crate::cli::{Flags, Format};
+use crate::config::disk::{self, Disk, Looks};
 use crate::config::problem::{Problem, Severity};
 use crate::config::render::Colour;
 use crate::config::source::Sources;
-use crate::config::{self, World, render};
-use crate::settings::Settings;
+use crate::config::{self, World, print, render};
+use crate::reload::{Problems, Reading, Source};
 
-/// Returns the settings, and warnings for standard error.
-///
-/// # Errors
-///
-/// Says everything that is wrong with the file.
-pub fn settings(
+/// What a configuration document that came over the admin address is called.
+const DOCUMENT: &str = "configuration.json";
+
+/// The command line and the file that it names, to be read at start and at every reload.
+pub struct Configured {
     flags: Flags,
-    said: &Said,
-    world: &dyn World,
-    colour: Colour,
-) -> Result<(Settings, String), String> {
-    let Some(path) = &flags.config else { return Ok((flags.settings(), String::new())) };
-    let loaded = config::load(path, world);
-    let notes = match flags.log_format {
-        Format::Text => render::text(&loaded.problems, &loaded.sources, colour),
-        Format::Json => lines(&loaded.problems, &loaded.sources),
-    };
-    let Some(config) = loaded.config else { return Err(notes) };
-    let settings = flags.over(said, config.into_settings())?;
-    Ok((settings, notes))
+    said: Said,
+    /// What was read the last time.
+    looks: Mutex<Looks>,
+}
+
+impl Configured {
+    /// Takes the flags, of which some were `said`.
+    pub fn new(flags: Flags, said: Said) -> Self {
+        Self { flags, said, looks: Mutex::default() }
+    }
+
+    /// Reads the settings; problems are shown in `colour`.
+    ///
+    /// # Errors
+    ///
+    /// Returns everything that is wrong with the file.
+    pub fn read_in(&self, colour: Colour) -> Result<Reading, Problems> {
+        self.read_from(&Disk, colour)
+    }
+
+    /// The same from another world.
+    ///
+    /// # Errors
+    ///
+    /// Returns everything that is wrong with the file.
+    pub fn read_from(&self, world: &dyn World, colour: Colour) -> Result<Reading, Problems> {
+        let Some(path) = &self.flags.config else {
+            let (settings, warnings) = (self.flags.clone().settings(), Problems::default());
+            return Ok(Reading { settings, warnings, effective: Json::Array(Vec::new()) });
+        };
+        let world = Recording { world, seen: RefCell::default() };
+        let outcome = self.load(path, &world, colour);
+        *self.looks.lock().expect("nothing panics while it holds this lock") =
+            world.seen.into_inner();
+        outcome
+    }
+
+    fn load(&self, path: &str, world: &dyn World, colour: Colour) -> Result<Reading, Problems> {
+        let loaded = config::load(path, world);
+        let text = match self.flags.log_format {
+            Format::Text => render::text(&loaded.problems, &loaded.sources, colour),
+            Format::Json => lines(&loaded.problems, &loaded.sources),
+        };
+        let problems = Problems {
+            text,
+            list: render::json(&loaded.problems, &loaded.sources)["problems"].take(),
+        };
+        let (Some(config), Some(root)) = (loaded.config, &loaded.root) else {
+            return Err(problems);
+        };
+        let effective = print::json(root, &loaded.sources);
+        match self.flags.clone().over(&self.said, config.into_settings()) {
+            Ok(settings) => Ok(Reading { settings, warnings: problems, effective }),
+            Err(why) => Err(Problems { list: Json::from(vec![why.clone()]), text: why }),
+        }
+    }
+}
+
+impl Source for Configured {
+    fn read(&self) -> Result<Reading, Problems> {
+        self.read_in(Colour::Off)
+    }
+
+    fn read_text(&self, text: &str) -> Result<Reading, Problems> {
+        self.load(DOCUMENT, &Document(text), Colour::Off)
+    }
+
+    fn looks(&self) -> Looks {
+        self.looks.lock().expect("nothing panics while it holds this lock").clone()
+    }
+}
+
+/// A world that remembers what was looked at.
+struct Recording<'w> {
+    world: &'w dyn World,
+    seen: RefCell<Looks>,
+}
+
+impl Recording<'_> {
+    fn see(&self, path: &str) {
+        let path = if path.is_empty() { "." } else { path };
+        let look = || disk::look(Path::new(path));
+        self.seen.borrow_mut().entry(path.into()).or_insert_with(look);
+    }
+}
+
+impl World for Recording<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        self.see(path);
+        self.world.read(path)
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        self.see(folder);
+        self.world.list(folder)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.world.env(name)
+    }
+}
+
+/// A world of one document: whoever sent it has read files and variables before.
+struct Document<'t>(&'t str);
+
+impl World for Document<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        if path == DOCUMENT {
+            Ok(self.0.to_owned())
+        } else {
+            Err("a document has no files".to_owned())
+        }
+    }
+
+    fn list(&self, _: &str) -> Result<Vec<String>, String> {
+        Err("a document has no folders".to_owned())
+    }
+
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
 }
 
 /// Writes problems as JSON, one a line, in the shape of Nexus's own events.

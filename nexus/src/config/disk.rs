@@ -1,6 +1,9 @@
 //! The world that configurations really come from.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::config::World;
 
@@ -28,4 +31,36 @@ impl World for Disk {
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+}
+
+/// What a file or folder looks like from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// The device that it is on.
+    pub device: u64,
+    /// Its number there: another after a rename into its place, or behind a link that was swapped.
+    pub inode: u64,
+    /// Its bytes.
+    pub size: u64,
+    /// When it was changed, in seconds and nanoseconds of the epoch.
+    pub changed: (i64, i64),
+}
+
+/// What files and folders look like; `None` is not there.
+pub type Looks = BTreeMap<PathBuf, Option<Look>>;
+
+/// Looks at a file or folder.
+pub fn look(path: &Path) -> Option<Look> {
+    let data = fs::metadata(path).ok()?;
+    Some(Look {
+        device: data.dev(),
+        inode: data.ino(),
+        size: data.size(),
+        changed: (data.mtime(), data.mtime_nsec()),
+    })
+}
+
+/// Looks at many.
+pub fn look_at(paths: Vec<PathBuf>) -> Looks {
+    paths.into_iter().map(|path| (look(&path), path)).map(|(look, path)| (path, look)).collect()
 }

@@ -9,9 +9,13 @@ use serde_json::{Value as Json, json};
 
 use crate::config::model::{Default, Key, Kind, TOP, Table};
 use crate::config::node::{Node, Origin, Value};
+use crate::config::scalar::Scalar;
 use crate::config::schema;
 use crate::config::section;
 use crate::config::source::Sources;
+
+/// What stands for what nobody may see.
+const SECRET: &str = "(secret)";
 
 /// One value.
 struct Line {
@@ -115,6 +119,9 @@ impl Printing<'_> {
                     self.value(&format!("{path}.{}", entry.key), of, &entry.node, from);
                 }
             }
+            (Kind::One(Scalar::Secret), _) => {
+                self.line(path, SECRET.to_owned(), self.origin(node, from));
+            }
             _ => self.line(path, shown(node), self.origin(node, from)),
         }
     }
@@ -137,7 +144,7 @@ impl Printing<'_> {
 
 fn shown(node: &Node) -> String {
     match (&node.origin, node.text()) {
-        (Origin::Secret, _) => "(secret)".to_owned(),
+        (Origin::Secret, _) => SECRET.to_owned(),
         (_, Some("")) => "\"\"".to_owned(),
         (_, Some(text)) => text.escape_debug().to_string(),
         (_, None) => schema::value(node).to_string(),

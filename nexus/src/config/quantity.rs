@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::settings::AdminAddress;
+
 /// Longer waits than this are hardly meant; all clocks here hold it with ease.
 const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -86,6 +88,25 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
             .map_err(|_| "not an address; use :8000, 127.0.0.1:8000 or [::1]:8000".to_owned())?,
     };
     Ok(SocketAddr::new(ip, port))
+}
+
+/// Bytes of a Unix socket's path: what the system has room for (unix(7), `sun_path` without its end).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// Reads an admin address: one that [`address`] reads, or `unix:PATH`.
+///
+/// # Errors
+///
+/// Says what to write instead.
+pub fn admin_address(text: &str) -> Result<AdminAddress, String> {
+    let Some(path) = text.strip_prefix("unix:") else {
+        let tcp = address(text).map(AdminAddress::Tcp);
+        return tcp.map_err(|_| "use an address such as 127.0.0.1:9900, or unix:PATH".to_owned());
+    };
+    if path.is_empty() || path.len() > SOCKET_PATH_MAX || path.contains('\0') {
+        return Err(format!("the path of a socket has 1 to {SOCKET_PATH_MAX} bytes"));
+    }
+    Ok(AdminAddress::Unix(path.to_owned()))
 }
 
 /// Returns every address of this machine, IPv4 only where there is no IPv6.

@@ -14,6 +14,7 @@ use crate::config::section::{self, NOWHERE, Section};
 use crate::log::LogFormat;
 use crate::settings::{PoolSettings, Timeouts};
 
+mod admin;
 mod lint;
 mod pools;
 mod routes;
@@ -50,6 +51,8 @@ pub fn read(root: &Node, problems: &mut Vec<Problem>) -> Config {
             (_, "json") => Some(LogFormat::Json),
             _ => Some(LogFormat::Text),
         },
+        admin: top.section_if("admin").and_then(|admin| admin::read(&admin, problems)),
+        watch: top.bool("watch"),
     };
     lint::top(&top, &config, problems);
     config

@@ -11,6 +11,7 @@ use crate::config::node::{Node, Origin, Value};
 use crate::config::problem::Step;
 use crate::config::quantity;
 use crate::route::{HostPattern, PathPattern, Template};
+use crate::settings::AdminAddress;
 
 /// A kind of single value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,10 @@ pub enum Scalar {
     Template,
     /// The name of a pool or route.
     Name,
+    /// An address for operators.
+    AdminAddress,
+    /// What nobody may know or guess.
+    Secret,
 }
 
 /// A value that was read.
@@ -70,6 +75,8 @@ pub enum Parsed {
     Text(String),
     /// Of a [`Scalar::Address`].
     Address(std::net::SocketAddr),
+    /// Of a [`Scalar::AdminAddress`].
+    AdminAddress(AdminAddress),
     /// Of a [`Scalar::Url`].
     Url(BackendUrl),
     /// Of a [`Scalar::Network`].
@@ -98,6 +105,9 @@ fn shape(hint: impl Into<String>) -> Complaint {
 fn meaning(hint: impl Into<String>) -> Complaint {
     Complaint { step: Step::Meaning, hint: hint.into() }
 }
+
+/// Bytes of a secret at least: shorter ones can be guessed.
+const SECRET_BYTES_MIN: usize = 16;
 
 /// Bytes of a compiled expression at most: what a hostile one could cost at most.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -164,10 +174,7 @@ impl Scalar {
                 let cores = std::thread::available_parallelism().map_or(1, usize::from);
                 Ok(Parsed::Whole(cores as u64))
             }
-            Self::Workers => match Self::Whole(1, 1024).read(text) {
-                Ok(number) => Ok(number),
-                Err(_) => Err(shape(self.hint())),
-            },
+            Self::Workers => Self::Whole(1, 1024).read(text).map_err(|_| shape(self.hint())),
             Self::Time => {
                 let late =
                     |hint| if hint == "use 365d at most" { meaning(hint) } else { shape(hint) };
@@ -196,6 +203,10 @@ impl Scalar {
             Self::Template => {
                 Template::parse(text).map(Parsed::Template).map_err(|why| shape(why.to_string()))
             }
+            Self::AdminAddress => {
+                quantity::admin_address(text).map(Parsed::AdminAddress).map_err(shape)
+            }
+            Self::Secret => kept(is_secret(text)),
             Self::Name => kept(!text.is_empty() && text.bytes().all(is_name_byte)),
         }
     }
@@ -216,6 +227,8 @@ impl Scalar {
                     | Self::Loose
                     | Self::FieldValue
                     | Self::Address
+                    | Self::AdminAddress
+                    | Self::Secret
             ),
         }
     }
@@ -246,6 +259,10 @@ fn is_token_byte(byte: u8) -> bool {
 
 fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+fn is_secret(text: &str) -> bool {
+    text.len() >= SECRET_BYTES_MIN && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn is_name_byte(byte: u8) -> bool {

@@ -14,6 +14,7 @@ use crate::config::node::{Entry, FileId, Node, Span, Value};
 use crate::config::scalar::{Parsed, Scalar};
 use crate::config::yaml;
 use crate::route::{HostPattern, Template};
+use crate::settings::AdminAddress;
 
 /// Where defaults stand: at the start of the first file.
 pub const NOWHERE: Span = Span { file: FileId(0), start: 0, end: 0 };
@@ -141,6 +142,14 @@ impl<'a> Section<'a> {
     pub fn address(&self, name: &str) -> Option<SocketAddr> {
         match self.one(name)? {
             Parsed::Address(address) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// Returns an address for operators.
+    pub fn admin_address(&self, name: &str) -> Option<AdminAddress> {
+        match self.one(name)? {
+            Parsed::AdminAddress(address) => Some(address),
             _ => None,
         }
     }

@@ -11,15 +11,20 @@ use crate::config::yaml;
 /// What a long value is cut to in a message, in characters.
 const SHOWN_MAX: usize = 40;
 
-/// Finds everything that does not look as the model says.
-pub fn check(root: &Node) -> Vec<Problem> {
-    let mut check = Check { problems: Vec::new() };
-    check.table(root, &TOP, "the file", root.span);
-    check.problems
+/// What a look at a tree's shape finds.
+#[derive(Default)]
+pub struct Check {
+    /// Everything that does not look as the model says.
+    pub problems: Vec<Problem>,
+    /// Where secrets are written.
+    pub secrets: Vec<Span>,
 }
 
-struct Check {
-    problems: Vec<Problem>,
+/// Looks at a tree's shape.
+pub fn check(root: &Node) -> Check {
+    let mut check = Check::default();
+    check.table(root, &TOP, "the file", root.span);
+    check
 }
 
 impl Check {
@@ -29,9 +34,6 @@ impl Check {
 
     /// Checks what stands at `name`; an example of `key` is what hints show.
     fn value(&mut self, node: &Node, kind: &'static Kind, name: &str, key: &Key) {
-        if node.origin == Origin::Missing {
-            return;
-        }
         if node.origin == Origin::Missing {
             return;
         }
@@ -73,8 +75,13 @@ impl Check {
         if node.origin == Origin::Missing {
             return;
         }
+        let is_secret = scalar == Scalar::Secret;
+        if is_secret {
+            self.secrets.push(node.span);
+        }
         if let Err(complaint) = scalar.parse(node) {
-            let cause = format!("`{name}` must be {}, not {}", scalar.phrase(), describe(node));
+            let found = if is_secret { "what is there".to_owned() } else { describe(node) };
+            let cause = format!("`{name}` must be {}, not {found}", scalar.phrase());
             self.problems.push(Problem::error(complaint.step, node.span, cause, complaint.hint));
         }
     }

@@ -37,6 +37,20 @@ impl Sources {
         FileId(id)
     }
 
+    /// Makes sure that what is at these places is never shown.
+    pub fn hide(&mut self, secrets: &[Span]) {
+        for span in secrets {
+            let text = &mut self.files[usize::from(span.file.0)].text;
+            let (start, end) = (floor(text, span.start), floor(text, span.end));
+            let end = start + text[start..end.max(start)].trim_end().len();
+            if start < end {
+                // As many characters as before, so that columns stay right.
+                let stars = "*".repeat(text[start..end].chars().count());
+                text.replace_range(start..end, &format!("{stars:<width$}", width = end - start));
+            }
+        }
+    }
+
     /// Returns a file's name.
     pub fn name(&self, file: FileId) -> &str {
         &self.files[usize::from(file.0)].name

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it is")]
 
+mod admin;
 mod cli;
 mod config;
 mod contract;

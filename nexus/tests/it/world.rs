@@ -52,6 +52,8 @@ pub(crate) fn settings(backends: &[SocketAddr]) -> Settings {
         half_close: false,
         connections_max: 10_000,
         access_log: None,
+        admin: None,
+        watch: false,
     }
 }
 

@@ -109,6 +109,22 @@ const TOP_KEYS: &[Key] = &[
     )
     .known_as(&["timeout"]),
     key(
+        "admin",
+        Short(&One(Scalar::AdminAddress), "address", &ADMIN),
+        Absent("nowhere"),
+        "Where a running Nexus can be asked and told: `nexus status`, `reload`, `plan` and others.",
+        "127.0.0.1:9900",
+    )
+    .known_as(&["api", "stats", "dashboard", "control"]),
+    key(
+        "watch",
+        One(Scalar::Bool),
+        Is("false"),
+        "Reload when this file, or one that it includes or takes a secret from, changes.",
+        "true",
+    )
+    .known_as(&["auto_reload", "reload"]),
+    key(
         "include",
         OneOrMany(Scalar::Text),
         Is("[]"),
@@ -130,6 +146,62 @@ static LISTENER: Table = Table {
         "127.0.0.1:8080",
     )
     .known_as(&["listen", "bind", "port"])],
+    groups: &[],
+};
+
+static ADMIN: Table = Table {
+    name: "the admin address",
+    keys: &[
+        key(
+            "address",
+            One(Scalar::AdminAddress),
+            Is("127.0.0.1:9900"),
+            "An address of this machine, or `unix:PATH` for a socket that only its owner may use.",
+            "unix:/run/nexus.sock",
+        )
+        .known_as(&["listen", "bind", "port", "socket"]),
+        key(
+            "hosts",
+            OneOrMany(Scalar::Host),
+            Is("[]"),
+            "Names by which it may be called, besides IP addresses and `localhost`.",
+            "nexus.internal",
+        ),
+        key(
+            "tokens",
+            Many(&A_TOKEN),
+            Is("[]"),
+            "Who may do what. With none everybody who reaches the address may read, and nobody change anything.",
+            "[{ name: ops, token: \"0123456789abcdef\", role: write }]",
+        )
+        .known_as(&["users", "auth", "keys"]),
+    ],
+    groups: &[],
+};
+
+static A_TOKEN: Kind = Kind::Table(&TOKEN);
+
+static TOKEN: Table = Table {
+    name: "a token",
+    keys: &[
+        key("name", One(Scalar::Name), Required, "What the log calls whoever shows it.", "ops"),
+        key(
+            "token",
+            One(Scalar::Secret),
+            Required,
+            "The secret; best kept out of the file, as `${file:admin.token}`.",
+            "0123456789abcdef",
+        )
+        .known_as(&["secret", "password", "key"]),
+        key(
+            "role",
+            One(Scalar::Choice(&["read", "write"])),
+            Is("read"),
+            "Whether it allows changes: `write` allows everything.",
+            "write",
+        )
+        .known_as(&["rights", "access"]),
+    ],
     groups: &[],
 };
 

@@ -30,6 +30,8 @@ impl Scalar {
             Self::FieldValue => "the value of a header".to_owned(),
             Self::Template => "text with `{host}`, `{path}` or `{query}` in it".to_owned(),
             Self::Name => "a name".to_owned(),
+            Self::AdminAddress => "an address such as `127.0.0.1:9900` or `unix:PATH`".to_owned(),
+            Self::Secret => "a secret of 16 characters or more, without spaces".to_owned(),
         }
     }
 
@@ -102,6 +104,11 @@ impl Scalar {
             ] }),
             Self::Template => text("^([!#-;=?-\\[\\]_a-z~]|\\{(host|path|query)\\})*$"),
             Self::Name => text("^[A-Za-z0-9._-]+$"),
+            Self::AdminAddress => json!({ "anyOf": [
+                Self::Address.schema(),
+                text("^unix:[^\\x00]{1,107}$"),
+            ] }),
+            Self::Secret => text("^[!-~]{16,}$"),
         }
     }
 }

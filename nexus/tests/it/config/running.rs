@@ -2,7 +2,8 @@
 
 use clap::error::ErrorKind;
 use nexus::cli::{Cli, Command};
-use nexus::command::{check, run};
+use nexus::command::check;
+use nexus::command::run::Configured;
 use nexus::config::render::Colour;
 use nexus::settings::Settings;
 
@@ -18,7 +19,8 @@ fn read(words: &str) -> Result<(Cli, nexus::cli::over::Said), clap::Error> {
 fn settings(words: &str, world: &Values) -> Result<Settings, String> {
     let (cli, said) = read(words).unwrap();
     assert!(cli.command.is_none());
-    run::settings(cli.flags, &said, world, Colour::Off).map(|(settings, _)| settings)
+    let reading = Configured::new(*cli.flags, said).read_from(world, Colour::Off);
+    reading.map(|reading| reading.settings).map_err(|problems| problems.text)
 }
 
 #[test]

@@ -1,0 +1,84 @@
+//! What a running Nexus tells of itself.
+
+use serde::Serialize;
+
+use super::Shared;
+use crate::backend::Backend;
+use crate::health::Verdict;
+use crate::reload::{History, stamp};
+use crate::snapshot::Snapshot;
+
+/// The whole of it.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    version: &'static str,
+    pid: u32,
+    uptime_seconds: u64,
+    workers: usize,
+    listeners: Vec<String>,
+    connections_open: usize,
+    reloads: History,
+    pools: Vec<PoolStatus>,
+}
+
+/// A pool and its backends.
+#[derive(Debug, Serialize)]
+pub struct PoolStatus {
+    name: String,
+    up: usize,
+    backends: Vec<BackendStatus>,
+}
+
+/// A backend and what is believed of it.
+#[derive(Debug, Serialize)]
+pub struct BackendStatus {
+    url: String,
+    state: &'static str,
+    /// The reason code, if it is DOWN.
+    cause: Option<&'static str>,
+    since: String,
+    /// Whether a probe has come back from it.
+    is_probed: bool,
+    /// How often it went DOWN.
+    downs: u32,
+}
+
+/// Returns the state of everything.
+pub fn status(shared: &Shared) -> Status {
+    let snapshot = shared.published.current();
+    Status {
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+        uptime_seconds: shared.began.elapsed().as_secs(),
+        workers: snapshot.settings.workers,
+        listeners: snapshot.settings.listeners.iter().map(ToString::to_string).collect(),
+        connections_open: shared.published.open.load(std::sync::atomic::Ordering::Relaxed),
+        reloads: shared.history.borrow().clone(),
+        pools: pools(&snapshot),
+    }
+}
+
+/// Returns the state of all pools.
+pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
+    let pool = |pool: &crate::pool::Pool| PoolStatus {
+        name: pool.settings.name.clone(),
+        up: pool.backends().iter().filter(|backend| backend.is_up()).count(),
+        backends: pool.backends().iter().map(|known| backend(known)).collect(),
+    };
+    snapshot.pools.iter().map(pool).collect()
+}
+
+fn backend(backend: &Backend) -> BackendStatus {
+    let (state, cause) = match backend.health().verdict {
+        Verdict::Up => ("UP", None),
+        Verdict::Down(reason) => ("DOWN", Some(reason.code())),
+    };
+    BackendStatus {
+        url: backend.name.to_string(),
+        state,
+        cause,
+        since: stamp(backend.since()),
+        is_probed: backend.is_probed(),
+        downs: backend.downs(),
+    }
+}

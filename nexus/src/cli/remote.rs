@@ -1,0 +1,103 @@
+//! Commands to a Nexus that runs: where it is, and by what right.
+
+use clap::Args;
+
+use super::Format;
+use crate::config::quantity::{admin_address, time};
+use crate::settings::AdminAddress;
+
+/// Where a running Nexus is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Where {
+    /// Its admin address, such as 127.0.0.1:9900 or unix:PATH [default: what --config says, else 127.0.0.1:9900]
+    #[arg(long, value_name = "ADDRESS", env = "NEXUS_ADMIN", value_parser = admin_address)]
+    pub admin: Option<AdminAddress>,
+
+    /// File with a token [default: $NEXUS_TOKEN, else one of those that --config says]
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<String>,
+
+    /// The configuration file that it runs with, to learn address and token from
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<String>,
+}
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  nexus status
+      Of the Nexus at 127.0.0.1:9900.
+  nexus status -c nexus.yaml --format json | jq '.pools[].backends[] | select(.state == \"DOWN\")'
+      Of the Nexus whose file this is: backends that are DOWN, and why.
+
+Exit codes:
+  0  all backends are UP   1  some are DOWN, or the call was refused   2  bad command line   3  no Nexus was reached";
+
+/// How to ask for the status.
+#[derive(Debug, Args)]
+#[command(after_help = STATUS_EXAMPLES)]
+pub struct Status {
+    /// Where.
+    #[command(flatten)]
+    pub at: Where,
+
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  nexus plan nexus.yaml
+      What a reload would do to the running Nexus, if this were its file.
+
+Lines with `!` close connections or take capacity away; with `✗` they need a restart.
+
+Exit codes:
+  0  it can be reloaded   1  problems, or it would be refused   2  bad command line   3  no Nexus was reached";
+
+/// How to plan.
+#[derive(Debug, Args)]
+#[command(after_help = PLAN_EXAMPLES)]
+pub struct Plan {
+    /// The file: .yaml, .yml, .toml or .json; also says where the Nexus is unless --config does
+    pub file: String,
+
+    /// Where.
+    #[command(flatten)]
+    pub at: Where,
+
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+const RELOAD_EXAMPLES: &str = "\
+Examples:
+  nexus reload -c nexus.yaml
+      Address and token as in the file. On any problem nothing changes, and all problems are shown.
+  nexus reload --confirm 30s
+      Taken back after 30 s unless confirmed: by Enter on a terminal, or by `nexus confirm`.
+
+Exit codes:
+  0  reloaded   1  refused, or not confirmed; nothing has changed   2  bad command line   3  no Nexus was reached";
+
+/// How to reload.
+#[derive(Debug, Args)]
+#[command(after_help = RELOAD_EXAMPLES)]
+pub struct Reload {
+    /// Where.
+    #[command(flatten)]
+    pub at: Where,
+
+    /// Take it back after this time unless it is confirmed
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub confirm: Option<std::time::Duration>,
+}
+
+/// How to confirm.
+#[derive(Debug, Args)]
+pub struct Confirm {
+    /// Where.
+    #[command(flatten)]
+    pub at: Where,
+}

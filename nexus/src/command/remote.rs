@@ -1,0 +1,229 @@
+//! Commands to a Nexus that runs.
+
+use std::io::{BufRead, Write};
+use std::time::Duration;
+
+use serde_json::Value as Json;
+
+use super::Outcome;
+use crate::admin::client::{CallError, Remote};
+use crate::cli::Format;
+use crate::cli::remote::{Confirm, Plan, Reload, Status, Where};
+use crate::config::render::Colour;
+use crate::config::{self, World, document, render};
+use crate::settings::{Admin, AdminAddress};
+
+/// The exit code if nobody answers.
+const UNREACHABLE: u8 = 3;
+
+/// Where a Nexus is if nobody says.
+const DEFAULT_ADDRESS: &str = "127.0.0.1:9900";
+
+/// Finds the Nexus that is meant; `file` is asked if nobody says where it is.
+fn find(at: &Where, file: Option<&str>, world: &dyn World) -> Result<Remote, Outcome> {
+    let mut admin: Option<Admin> = None;
+    if let Some(path) = at.config.as_deref().or(file) {
+        let loaded = config::load(path, world);
+        if loaded.config.is_none() && at.config.is_some() {
+            let text = render::text(&loaded.problems, &loaded.sources, Colour::Off);
+            return Err(Outcome { text, code: 1 });
+        }
+        admin = loaded.config.and_then(|config| config.admin);
+    }
+    let default = || crate::config::quantity::admin_address(DEFAULT_ADDRESS).ok();
+    let by_file = admin.as_ref().map(|admin| admin.address.clone());
+    let address = at.admin.clone().or(by_file).or_else(default).expect("the default is one");
+    let token = token(at, admin.as_ref(), world)?;
+    Ok(Remote { address: reachable(address), token })
+}
+
+/// An address that is listened on everywhere is called at home.
+fn reachable(address: AdminAddress) -> AdminAddress {
+    match address {
+        AdminAddress::Tcp(mut address) if address.ip().is_unspecified() => {
+            address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+            AdminAddress::Tcp(address)
+        }
+        address => address,
+    }
+}
+
+/// Finds the token to show: that of the flag, of the environment, or the mightiest of the file.
+fn token(at: &Where, admin: Option<&Admin>, world: &dyn World) -> Result<Option<String>, Outcome> {
+    if let Some(path) = &at.token_file {
+        return match world.read(path) {
+            Ok(text) => Ok(Some(text.trim().to_owned())),
+            Err(why) => {
+                Err(Outcome { text: format!("cannot read --token-file {path}: {why}\n"), code: 1 })
+            }
+        };
+    }
+    let by_file = || {
+        let tokens = &admin?.tokens;
+        let token = tokens.iter().find(|token| token.may_write).or(tokens.first())?;
+        Some(token.secret.clone())
+    };
+    Ok(world.env("NEXUS_TOKEN").or_else(by_file))
+}
+
+fn failed(error: CallError) -> Outcome {
+    match error {
+        CallError::Unreachable(why) => Outcome {
+            text: format!(
+                "{why}\n  hint: does it run, and with an admin address (`admin:` in its file, or --admin)? Name it with --admin or -c\n"
+            ),
+            code: UNREACHABLE,
+        },
+        CallError::Refused { code, message, hint } => {
+            Outcome { text: format!("{message}\n  refused: {code}\n  hint: {hint}\n"), code: 1 }
+        }
+    }
+}
+
+/// Tells what a running Nexus does.
+pub fn status(how: &Status, world: &dyn World) -> Outcome {
+    let remote = match find(&how.at, None, world) {
+        Ok(remote) => remote,
+        Err(outcome) => return outcome,
+    };
+    match remote.call("GET", "/v1/status", String::new()) {
+        Ok(status) => {
+            let text = match how.format {
+                Format::Json => format!("{status:#}\n"),
+                Format::Text => status_text(&status),
+            };
+            Outcome { text, code: u8::from(!all_up(&status)) }
+        }
+        Err(error) => failed(error),
+    }
+}
+
+fn list<'j>(value: &'j Json, name: &str) -> &'j [Json] {
+    value[name].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn all_up(status: &Json) -> bool {
+    let mut backends = list(status, "pools").iter().flat_map(|pool| list(pool, "backends"));
+    backends.all(|backend| backend["state"] == "UP")
+}
+
+fn status_text(status: &Json) -> String {
+    let word = |value: &Json| value.as_str().unwrap_or("–").to_owned();
+    let listeners: Vec<_> = list(status, "listeners").iter().map(word).collect();
+    let uptime = Duration::from_secs(status["uptime_seconds"].as_u64().unwrap_or_default());
+    let mut text = format!(
+        "Nexus {}, process {}, up {}\nlistens on {}, {} connections open\n",
+        word(&status["version"]),
+        status["pid"],
+        humantime::format_duration(uptime),
+        listeners.join(", "),
+        status["connections_open"],
+    );
+    let reloads = &status["reloads"];
+    if let Some(last) = reloads["last"].as_object() {
+        let (at, by, outcome) = (word(&last["at"]), word(&last["by"]), word(&last["outcome"]));
+        text += &format!("last reload {at} by {by}: {outcome}\n");
+    }
+    if let Some(until) = reloads["confirm_until"].as_str() {
+        text +=
+            &format!("that reload is rolled back at {until} unless confirmed (`nexus confirm`)\n");
+    }
+    for pool in list(status, "pools") {
+        let backends = list(pool, "backends");
+        text +=
+            &format!("\npool {}, {} of {} UP\n", word(&pool["name"]), pool["up"], backends.len());
+        let width = backends.iter().map(|backend| word(&backend["url"]).len()).max().unwrap_or(0);
+        for backend in backends {
+            let (url, state, since) =
+                (word(&backend["url"]), word(&backend["state"]), word(&backend["since"]));
+            let cause =
+                backend["cause"].as_str().map(|cause| format!("  {cause}")).unwrap_or_default();
+            text += &format!("  {url:width$}  {state:4}  since {since}{cause}\n");
+        }
+    }
+    text
+}
+
+/// Tells what a file would change in a running Nexus.
+pub fn plan(how: &Plan, world: &dyn World, colour: Colour) -> Outcome {
+    let loaded = config::load(&how.file, world);
+    let (Some(_), Some(root)) = (&loaded.config, &loaded.root) else {
+        let text = match how.format {
+            Format::Text => render::text(&loaded.problems, &loaded.sources, colour),
+            Format::Json => format!("{:#}\n", render::json(&loaded.problems, &loaded.sources)),
+        };
+        return Outcome { text, code: 1 };
+    };
+    let remote = match find(&how.at, Some(&how.file), world) {
+        Ok(remote) => remote,
+        Err(outcome) => return outcome,
+    };
+    match remote.call("POST", "/v1/plan", document::write(root).to_string()) {
+        Ok(planned) => {
+            let changes = list(&planned["plan"], "changes");
+            let is_refused = changes.iter().any(|change| change["weight"] == "needs_restart");
+            let text = match how.format {
+                Format::Json => format!("{:#}\n", planned["plan"]),
+                Format::Text => format!("{}\n", planned["text"].as_str().unwrap_or_default()),
+            };
+            Outcome { text, code: u8::from(is_refused) }
+        }
+        Err(error) => failed(error),
+    }
+}
+
+/// Somebody who reads what is written and may answer.
+pub struct Terminal<'t> {
+    /// What they type.
+    pub input: &'t mut dyn BufRead,
+    /// What they read.
+    pub output: &'t mut dyn Write,
+}
+
+/// Lets a running Nexus read its file again. Whoever is at a `terminal` may confirm at once.
+pub fn reload(how: &Reload, world: &dyn World, terminal: Option<Terminal<'_>>) -> Outcome {
+    let remote = match find(&how.at, None, world) {
+        Ok(remote) => remote,
+        Err(outcome) => return outcome,
+    };
+    let query = how.confirm.map(|time| format!("?confirm={}ms", time.as_millis()));
+    let path = format!("/v1/reload{}", query.unwrap_or_default());
+    let report = match remote.call("POST", &path, String::new()) {
+        Ok(report) => report,
+        Err(error) => return failed(error),
+    };
+    let word = |name: &str| report[name].as_str().unwrap_or_default().to_owned();
+    let text = format!("{}reloaded\n{}\n", word("warnings_text"), word("text"));
+    let (Some(seconds), Some(Terminal { input, output })) =
+        (report["confirm_within"].as_u64(), terminal)
+    else {
+        let confirm = how.confirm.map(|time| {
+            let time = humantime::format_duration(time);
+            format!("rolled back in {time} unless confirmed: nexus confirm\n")
+        });
+        return Outcome::fine(text + &confirm.unwrap_or_default());
+    };
+    let _ =
+        write!(output, "{text}press Enter within {seconds} s to confirm, or it is rolled back: ");
+    let _ = output.flush();
+    let mut line = String::new();
+    match input.read_line(&mut line) {
+        Ok(read) if read > 0 => confirmed(&remote),
+        _ => Outcome { text: "\nnot confirmed: it is rolled back\n".to_owned(), code: 1 },
+    }
+}
+
+/// Confirms a reload.
+pub fn confirm(how: &Confirm, world: &dyn World) -> Outcome {
+    match find(&how.at, None, world) {
+        Ok(remote) => confirmed(&remote),
+        Err(outcome) => outcome,
+    }
+}
+
+fn confirmed(remote: &Remote) -> Outcome {
+    match remote.call("POST", "/v1/confirm", String::new()) {
+        Ok(_) => Outcome::fine("confirmed\n"),
+        Err(error) => failed(error),
+    }
+}

@@ -1,0 +1,283 @@
+//! What would change: one running Nexus compared with other settings. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{self, Debug, Display};
+use std::net::SocketAddr;
+
+use serde::Serialize;
+
+use crate::route::{Route, Table};
+use crate::settings::{Admin, PoolSettings, Settings};
+
+/// Routes that are named in words; of more only the number is said.
+const ROUTES_NAMED_MAX: usize = 10;
+
+/// What happens to backends that are removed.
+const REMOVED: &str = "is removed: requests under way are finished, its idle connections closed";
+
+/// All that would change. Empty is: nothing.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Plan {
+    /// In the order in which requests meet it.
+    pub changes: Vec<Change>,
+}
+
+/// One thing that would change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// How much it matters.
+    pub weight: Weight,
+    /// What it is about: `listener 127.0.0.1:8000`, `pool web`.
+    pub what: String,
+    /// What happens to it.
+    pub how: String,
+}
+
+/// How much a change matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Weight {
+    /// It touches no connection and no capacity.
+    Note,
+    /// It closes connections, or takes capacity away.
+    Warning,
+    /// A running Nexus cannot do it: the reload would be refused.
+    NeedsRestart,
+}
+
+/// Who of the running Nexus's backends is UP: what the plan must know besides settings.
+pub trait Facts {
+    /// Says whether a backend of a pool is UP; `None` is nobody knows yet.
+    fn is_up(&self, pool: &str, backend: &str) -> Option<bool>;
+}
+
+impl Plan {
+    /// Compares what runs with what shall run.
+    pub fn of(old: &Settings, new: &Settings, facts: &dyn Facts) -> Self {
+        let mut plan = Self::default();
+        plan.restart(old, new);
+        plan.listeners(&old.listeners, &new.listeners);
+        plan.routes(old.routes.as_deref(), new.routes.as_deref());
+        plan.pools(&old.pools, &new.pools, facts);
+        plan.values(old, new);
+        plan
+    }
+
+    /// Says whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
+    /// Returns what the running Nexus would refuse, if it would.
+    pub fn refusal(&self) -> Option<&Change> {
+        self.changes.iter().find(|change| change.weight == Weight::NeedsRestart)
+    }
+
+    fn add(&mut self, weight: Weight, what: impl Into<String>, how: impl Into<String>) {
+        self.changes.push(Change { weight, what: what.into(), how: how.into() });
+    }
+
+    fn restart(&mut self, old: &Settings, new: &Settings) {
+        let how = |old: String, new: String| format!("{old} → {new}: needs a restart");
+        if old.workers != new.workers {
+            self.add(
+                Weight::NeedsRestart,
+                "workers",
+                how(old.workers.to_string(), new.workers.to_string()),
+            );
+        }
+        if old.access_log != new.access_log {
+            let name = |log| show(&log).to_lowercase();
+            self.add(
+                Weight::NeedsRestart,
+                "access_log",
+                how(name(old.access_log), name(new.access_log)),
+            );
+        }
+    }
+
+    fn listeners(&mut self, old: &[SocketAddr], new: &[SocketAddr]) {
+        for address in new.iter().filter(|address| !old.contains(address)) {
+            self.add(Weight::Note, format!("listener {address}"), "is added");
+        }
+        for address in old.iter().filter(|address| !new.contains(address)) {
+            let how = "is removed: accepts nobody, and its connections are closed after their next answer";
+            self.add(Weight::Warning, format!("listener {address}"), how);
+        }
+    }
+
+    fn routes(&mut self, old: Option<&Table>, new: Option<&Table>) {
+        let (old, new) = (by_name(old), by_name(new));
+        let names = |routes: Vec<&str>| match routes.len() {
+            0..=ROUTES_NAMED_MAX => routes.join(", "),
+            count => format!(
+                "{}, and {} more",
+                routes[..ROUTES_NAMED_MAX].join(", "),
+                count - ROUTES_NAMED_MAX
+            ),
+        };
+        // Two routes are the same if they read the same: expressions have no other equality.
+        let is_changed =
+            |name: &&str| old.get(name).is_some_and(|old| show(old) != show(&new[name]));
+        let added: Vec<_> = new.keys().copied().filter(|name| !old.contains_key(name)).collect();
+        let removed: Vec<_> = old.keys().copied().filter(|name| !new.contains_key(name)).collect();
+        let changed: Vec<_> = new.keys().copied().filter(is_changed).collect();
+        for (routes, how) in [(added, "added"), (removed, "removed"), (changed, "changed")] {
+            if !routes.is_empty() {
+                self.add(Weight::Note, "routes", format!("{how}: {}", names(routes)));
+            }
+        }
+    }
+
+    fn pools(&mut self, old: &[PoolSettings], new: &[PoolSettings], facts: &dyn Facts) {
+        for pool in new {
+            match old.iter().find(|old| old.name == pool.name) {
+                Some(old) => self.pool(old, pool, facts),
+                None => {
+                    let how =
+                        format!("is added, with {}: probed at once", backends(pool.backends.len()));
+                    self.add(Weight::Note, format!("pool {}", pool.name), how);
+                }
+            }
+        }
+        for pool in old.iter().filter(|old| !new.iter().any(|new| new.name == old.name)) {
+            self.add(Weight::Warning, format!("pool {}", pool.name), REMOVED);
+        }
+    }
+
+    fn pool(&mut self, old: &PoolSettings, new: &PoolSettings, facts: &dyn Facts) {
+        let what = format!("pool {}", new.name);
+        let names = |pool: &PoolSettings| -> BTreeSet<String> {
+            pool.backends.iter().map(ToString::to_string).collect()
+        };
+        let (before, after) = (names(old), names(new));
+        for name in after.difference(&before) {
+            self.add(Weight::Note, format!("{what}: {name}"), "is added: probed at once");
+        }
+        for name in before.difference(&after) {
+            self.add(Weight::Warning, format!("{what}: {name}"), REMOVED);
+        }
+        self.capacity(&what, &before, &after, |name| facts.is_up(&new.name, name));
+        let mut value =
+            |name: &str, old: &dyn Debug, new: &dyn Debug| self.value(&what, name, old, new);
+        value("health_check.interval", &old.probing.interval, &new.probing.interval);
+        value("health_check.timeout", &old.probing.timeout, &new.probing.timeout);
+        value("retry.attempts", &old.retry.attempts_max, &new.retry.attempts_max);
+        value("retry.on_timeout", &old.retry.on_timeout, &new.retry.on_timeout);
+        value("timeouts.connect", &old.timeout_connect, &new.timeout_connect);
+        value("timeouts.response", &old.timeout_response, &new.timeout_response);
+    }
+
+    /// Says if a pool has fewer backends UP afterwards.
+    fn capacity(
+        &mut self,
+        what: &str,
+        before: &BTreeSet<String>,
+        after: &BTreeSet<String>,
+        is_up: impl Fn(&str) -> Option<bool>,
+    ) {
+        let up = |names: &BTreeSet<String>| {
+            names.iter().filter(|name| is_up(name) != Some(false)).count()
+        };
+        let (had, has) = (up(before), up(after));
+        if has < had {
+            let nobody = if has == 0 { ": nobody is left to answer" } else { "" };
+            self.add(
+                Weight::Warning,
+                what,
+                format!("loses capacity: {had} → {} UP{nobody}", backends(has)),
+            );
+        }
+    }
+
+    fn values(&mut self, old: &Settings, new: &Settings) {
+        let (a, b) = (&old.timeouts, &new.timeouts);
+        let mut value =
+            |name: &str, old: &dyn Debug, new: &dyn Debug| self.value("", name, old, new);
+        value("timeouts.head", &a.head, &b.head);
+        value("timeouts.idle", &a.idle, &b.idle);
+        value("timeouts.stall", &a.stall, &b.stall);
+        value("timeouts.tunnel", &a.tunnel, &b.tunnel);
+        value("timeouts.backend_idle", &a.idle_backend, &b.idle_backend);
+        value("timeouts.shutdown", &a.shutdown, &b.shutdown);
+        value("trusted_proxies", &Listed(&old.trusted), &Listed(&new.trusted));
+        value("allow_half_close", &old.half_close, &new.half_close);
+        value("max_connections", &old.connections_max, &new.connections_max);
+        value("watch", &old.watch, &new.watch);
+        self.admin(old.admin.as_ref(), new.admin.as_ref());
+    }
+
+    fn admin(&mut self, old: Option<&Admin>, new: Option<&Admin>) {
+        let address = |admin: Option<&Admin>| {
+            admin.map_or("nowhere".to_owned(), |admin| admin.address.to_string())
+        };
+        let hosts =
+            |admin: Option<&Admin>| admin.map(|admin| admin.hosts.clone()).unwrap_or_default();
+        let tokens =
+            |admin: Option<&Admin>| admin.map(|admin| admin.tokens.clone()).unwrap_or_default();
+        let (had, has) = (tokens(old), tokens(new));
+        self.value(
+            "",
+            "admin.address",
+            &format_args!("{}", address(old)),
+            &format_args!("{}", address(new)),
+        );
+        self.value("", "admin.hosts", &Listed(&hosts(old)), &Listed(&hosts(new)));
+        self.value("", "admin.tokens", &had, &has);
+        if had != has && show(&had) == show(&has) {
+            self.add(Weight::Note, "admin.tokens", "have new secrets");
+        }
+    }
+
+    fn value(&mut self, what: &str, name: &str, old: &dyn Debug, new: &dyn Debug) {
+        let (old, new) = (show(old), show(new));
+        if old != new {
+            let what = if what.is_empty() { name.to_owned() } else { format!("{what}: {name}") };
+            self.add(Weight::Note, what, format!("{old} → {new}"));
+        }
+    }
+}
+
+fn by_name(table: Option<&Table>) -> BTreeMap<&str, &Route> {
+    let routes = table.map_or(&[][..], Table::routes);
+    routes.iter().map(|route| (route.name.as_str(), route)).collect()
+}
+
+fn show(value: &(impl Debug + ?Sized)) -> String {
+    format!("{value:?}")
+}
+
+fn backends(count: usize) -> String {
+    format!("{count} backend{}", if count == 1 { "" } else { "s" })
+}
+
+/// A list as people write it.
+struct Listed<'a, T>(&'a [T]);
+
+impl<T: Display> Debug for Listed<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        write!(f, "[{}]", texts.join(", "))
+    }
+}
+
+impl Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_empty() {
+            return f.write_str("nothing changes");
+        }
+        for (at, Change { weight, what, how }) in self.changes.iter().enumerate() {
+            let mark = match weight {
+                Weight::Note => ' ',
+                Weight::Warning => '!',
+                Weight::NeedsRestart => '✗',
+            };
+            let end = if at == 0 { "" } else { "\n" };
+            write!(f, "{end}{mark} {what} {how}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! Stories of `nexus status`, `plan`, `reload` and `confirm`, and of watching the file.
+
+use std::io::Cursor;
+
+use nexus::cli::{Cli, Command};
+use nexus::command::remote::Terminal;
+use nexus::command::{Outcome, remote};
+use nexus::config::disk::Disk;
+use nexus::config::render::Colour;
+use serde_json::Value as Json;
+
+use super::{Filed, file};
+use crate::world::{Backend, backend, until};
+
+impl Filed {
+    /// Runs a command against it: exit code and what is written.
+    fn run(&self, words: &str) -> (u8, String) {
+        let admin = self.nexus.admin().unwrap().to_string();
+        let token = self.folder.join("token");
+        std::fs::write(&token, super::WRITE).unwrap();
+        let words = words.replace("FILE", self.file().to_str().unwrap());
+        let words = format!("nexus {words} --admin {admin} --token-file {}", token.display());
+        let Outcome { text, code } = run(&words);
+        (code, text)
+    }
+}
+
+fn run(words: &str) -> Outcome {
+    let (cli, _) = Cli::read(words.split_whitespace().map(Into::into)).unwrap();
+    match cli.command.unwrap() {
+        Command::Status(how) => remote::status(&how, &Disk),
+        Command::Plan(how) => remote::plan(&how, &Disk, Colour::Off),
+        Command::Reload(how) => remote::reload(&how, &Disk, None),
+        Command::Confirm(how) => remote::confirm(&how, &Disk),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_status_names_who_is_down_and_why() {
+    let good = Backend::named("ok");
+    let filed = Filed::start("status-up", &file(&[&good]));
+    let (code, text) = filed.run("status");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("pool default, 1 of 1 UP"), "{text}");
+
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let both = format!("backends: [http://{dead}, ");
+    let filed = Filed::start("status-down", &file(&[&good]).replace("backends: [", &both));
+    until("it is DOWN", || !backend(&filed.nexus, 0).is_up());
+    let (code, text) = filed.run("status");
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("pool default, 1 of 2 UP"), "{text}");
+    let line = text.lines().find(|line| line.contains(&dead.to_string())).unwrap();
+    assert!(line.contains("DOWN") && line.contains("connect_"), "{line}");
+    let (_, json) = filed.run("status --format json");
+    let json: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["pools"][0]["backends"][0]["state"], "DOWN");
+}
+
+#[test]
+fn nobody_there_is_exit_code_3_with_what_to_do() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let Outcome { text, code } = run(&format!("nexus status --admin {free}"));
+    assert_eq!(code, 3);
+    assert!(text.contains(&free.to_string()) && text.contains("--admin"), "{text}");
+}
+
+#[test]
+fn something_else_there_is_said() {
+    let web = Backend::named("a web server");
+    let Outcome { text, code } = run(&format!("nexus status --admin {}", web.address));
+    assert_eq!(code, 1);
+    assert!(text.contains("not the admin address"), "{text}");
+}
+
+#[test]
+fn a_plan_tells_and_changes_nothing() {
+    let (a, b) = (Backend::named("a"), Backend::named("b"));
+    let filed = Filed::start("plan", &file(&[&a, &b]));
+    assert_eq!(filed.run("plan FILE"), (0, "nothing changes\n".to_owned()));
+
+    filed.write(&file(&[&a]));
+    let (code, text) = filed.run("plan FILE");
+    assert_eq!(code, 0);
+    assert!(text.contains(&format!("! pool default: http://{} is removed", b.address)), "{text}");
+    assert!(text.contains("loses capacity: 2 → 1 backend UP"), "{text}");
+    assert_eq!(filed.backends(), 2);
+
+    filed.write(&file(&[&a, &b]).replace("workers: 1", "workers: 2"));
+    let (code, text) = filed.run("plan FILE");
+    assert_eq!((code, text.as_str()), (1, "✗ workers 1 → 2: needs a restart\n"));
+    let (code, json) = filed.run("plan FILE --format json");
+    let json: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &json["changes"][0]["weight"]), (1, &"needs_restart".into()));
+
+    filed.write("workers: none\n");
+    let (code, text) = filed.run("plan FILE");
+    assert_eq!(code, 1);
+    assert!(text.contains("nexus.yaml:1:10") && text.contains("hint"), "{text}");
+}
+
+#[test]
+fn a_plan_sees_what_is_included_and_what_the_environment_says() {
+    let backend = Backend::named("a");
+    let filed = Filed::start("plan-include", &file(&[&backend]));
+    std::fs::write(filed.folder.join("more.yaml"), "max_connections: ${NOT_SET:-77}\n").unwrap();
+    filed.write(&format!("include: more.yaml\n{}", file(&[&backend])));
+    let (code, text) = filed.run("plan FILE");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("max_connections") && text.contains("→ 77"), "{text}");
+}
+
+#[test]
+fn a_reload_does_what_was_planned_or_nothing() {
+    let (a, b) = (Backend::named("a"), Backend::named("b"));
+    let filed = Filed::start("command", &file(&[&a]));
+    filed.write(&file(&[&a, &b]));
+    let (code, text) = filed.run("reload");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains(&format!("http://{} is added", b.address)), "{text}");
+    assert_eq!(filed.backends(), 2);
+
+    filed.write("bakends: []\n");
+    let (code, text) = filed.run("reload");
+    assert_eq!(code, 1);
+    assert!(text.contains("did you mean `backends`") && text.contains("nexus.yaml:1:1"), "{text}");
+    assert_eq!(filed.backends(), 2);
+    let reloads = &filed.json("/v1/status")["reloads"];
+    assert_eq!((&reloads["succeeded"], &reloads["failed"]), (&1.into(), &1.into()));
+    assert_eq!(reloads["last"]["outcome"], "bad_configuration");
+    assert_eq!(reloads["last"]["by"], "ops");
+
+    filed.write(&file(&[&a, &b]).replace("workers: 1", "workers: 2"));
+    let (code, text) = filed.run("reload");
+    assert_eq!(code, 1);
+    assert!(text.contains("needs_restart"), "{text}");
+}
+
+#[test]
+fn a_reload_that_nobody_confirms_is_taken_back() {
+    let (a, b) = (Backend::named("a"), Backend::named("b"));
+    let filed = Filed::start("unconfirmed", &file(&[&a]));
+    filed.write(&file(&[&a, &b]));
+    let (code, text) = filed.run("reload --confirm 50ms");
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("rolled back in 50ms unless confirmed"), "{text}");
+    until("it is taken back", || filed.backends() == 1);
+    let reloads = filed.json("/v1/status")["reloads"].clone();
+    assert_eq!(reloads["rolled_back"], 1, "{reloads}");
+    assert_eq!(filed.run("confirm").0, 1, "there is nothing left to confirm");
+}
+
+#[test]
+fn a_reload_that_is_confirmed_stays_and_until_then_there_is_no_other() {
+    let (a, b) = (Backend::named("a"), Backend::named("b"));
+    let filed = Filed::start("confirmed", &file(&[&a]));
+    filed.write(&file(&[&a, &b]));
+    assert_eq!(filed.run("reload --confirm 1h").0, 0);
+    let (code, text) = filed.run("reload");
+    assert_eq!(code, 1);
+    assert!(text.contains("nexus confirm"), "{text}");
+    assert!(filed.run("status").1.contains("unless confirmed"));
+    assert_eq!(filed.run("confirm"), (0, "confirmed\n".to_owned()));
+    assert_eq!(filed.run("reload").0, 0);
+    assert_eq!(filed.backends(), 2);
+}
+
+#[test]
+fn on_a_terminal_enter_confirms_and_the_end_of_input_does_not() {
+    let (a, b) = (Backend::named("a"), Backend::named("b"));
+    let filed = Filed::start("enter", &file(&[&a]));
+    filed.write(&file(&[&a, &b]));
+    let with = |keys: &str| {
+        let token = filed.folder.join("token");
+        std::fs::write(&token, super::WRITE).unwrap();
+        let (admin, token) = (filed.nexus.admin().unwrap(), token.display());
+        let words = format!("nexus reload --confirm 1h --admin {admin} --token-file {token}");
+        let (cli, _) = Cli::read(words.split_whitespace().map(Into::into)).unwrap();
+        let Some(Command::Reload(how)) = cli.command else { unreachable!() };
+        let (mut input, mut output) = (Cursor::new(keys.to_owned()), Vec::new());
+        let terminal = Terminal { input: &mut input, output: &mut output };
+        let outcome = remote::reload(&how, &Disk, Some(terminal));
+        let said = String::from_utf8(output).unwrap();
+        assert!(said.contains("press Enter within 3600 s"), "{said}");
+        outcome.code
+    };
+    assert_eq!(with("\n"), 0);
+    assert_eq!(filed.run("confirm").0, 1, "it was confirmed");
+    assert_eq!(with(""), 1);
+    assert_eq!(filed.run("confirm").0, 0, "it was not");
+}
+
+#[test]
+fn a_file_that_changes_is_read_when_it_is_watched() {
+    let (a, b) = (Backend::named("a"), Backend::named("b"));
+    let watched = |backends: &[&Backend]| format!("watch: true\n{}", file(backends));
+    let filed = Filed::start("watched", &watched(&[&a]));
+    std::fs::write(filed.folder.join("more.yaml"), "max_connections: 70\n").unwrap();
+    filed.write(&watched(&[&a, &b]));
+    until("the change is seen", || filed.backends() == 2);
+    filed.write(&format!("include: more.yaml\n{}", watched(&[&a])));
+    until("the next change is seen", || filed.backends() == 1);
+    std::fs::write(filed.folder.join("more.yaml"), "max_connections: 77\n").unwrap();
+    let max = || filed.nexus.snapshot().settings.connections_max;
+    until("a change of an included file is seen", || max() == 77);
+    assert_eq!(filed.json("/v1/status")["reloads"]["last"]["by"], "file change");
+}
