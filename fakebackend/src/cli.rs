@@ -40,7 +40,8 @@ const MAX_ID_BYTES: usize = 255;
 
 /// An HTTP backend that behaves, fails or flaps on demand.
 ///
-/// Every answer names who gave it (`X-Fake-Id`, and the body). `/echo` gives back what it gets.
+/// Every answer names who gave it (`X-Fake-Id`, and the body). `/echo` gives back what it gets,
+/// `/drip?count=10&every=100ms` answers drop by drop, and a WebSocket echoes.
 #[derive(Clone, Debug, Parser)]
 #[command(version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {

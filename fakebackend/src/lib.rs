@@ -27,9 +27,11 @@ mod rules;
 
 pub mod answer;
 pub mod body;
+pub mod drip;
 mod echo;
 mod malformed;
 mod send;
+mod websocket;
 
 pub mod journal;
 mod stats;

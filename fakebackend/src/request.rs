@@ -2,6 +2,8 @@
 
 use std::mem::MaybeUninit;
 
+use crate::drip::Drip;
+
 /// Longest request head that is read.
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
 /// Most fields in a request head.
@@ -14,8 +16,8 @@ pub struct Request {
     pub head_bytes: usize,
     /// Whether the answer must have no body (HEAD).
     pub is_head: bool,
-    /// Whether the path is `/echo`.
-    pub is_echo: bool,
+    /// What is asked for.
+    pub wish: Wish,
     /// How the body is framed.
     pub framing: Framing,
     /// Whether the connection is to stay open, and how the answer says so.
@@ -28,6 +30,19 @@ pub struct Request {
     pub run: Span,
     /// `Content-Type`, in the head; empty if there is none.
     pub content_type: Span,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The answer that all paths have.
+    Plain,
+    /// What was sent (`/echo`).
+    Echo,
+    /// An answer drop by drop (`/drip`).
+    Drip(Drip),
+    /// A WebSocket, with the key that is in the head.
+    Socket(Span),
 }
 
 /// How the body of a request is framed (RFC 9112 section 6).
@@ -62,6 +77,10 @@ impl Span {
     #[must_use]
     pub fn of(self, head: &[u8]) -> &[u8] {
         &head[self.start as usize..self.end as usize]
+    }
+
+    fn is_empty(self) -> bool {
+        self.start == self.end
     }
 
     fn find(part: &[u8], head: &[u8]) -> Self {
@@ -124,7 +143,7 @@ pub fn parse(input: &[u8]) -> Result<Option<Request>, Refusal> {
     Ok(Some(Request {
         head_bytes,
         is_head: head.method == Some("HEAD"),
-        is_echo: is_echo(head.path.unwrap_or_default()),
+        wish: said.wish(head.path.unwrap_or_default())?,
         framing: said.framing(is_http11)?,
         persist: said.persist(is_http11),
         expects_continue: said.expects_continue && is_http11,
@@ -134,14 +153,6 @@ pub fn parse(input: &[u8]) -> Result<Option<Request>, Refusal> {
     }))
 }
 
-fn is_echo(target: &str) -> bool {
-    let path = match target.strip_prefix("http://") {
-        Some(rest) => rest.find('/').map_or("/", |slash| &rest[slash..]),
-        None => target,
-    };
-    matches!(path.strip_prefix("/echo"), Some(rest) if rest.is_empty() || rest.starts_with('?'))
-}
-
 /// What the fields said so far.
 #[derive(Default)]
 struct Said {
@@ -149,18 +160,40 @@ struct Said {
     is_chunked: bool,
     close: bool,
     keep_alive: bool,
+    upgrade: bool,
     expects_continue: bool,
+    is_websocket: bool,
+    key: Span,
     seq: Option<u64>,
     run: Span,
     content_type: Span,
 }
 
 impl Said {
+    /// Says what the request is for.
+    fn wish(&self, target: &str) -> Result<Wish, Refusal> {
+        if self.is_websocket && self.upgrade && !self.key.is_empty() {
+            return Ok(Wish::Socket(self.key));
+        }
+        let path = match target.strip_prefix("http://") {
+            Some(rest) => rest.find('/').map_or("/", |slash| &rest[slash..]),
+            None => target,
+        };
+        match path.split_once('?').unwrap_or((path, "")) {
+            ("/echo", _) => Ok(Wish::Echo),
+            ("/drip", query) => Drip::parse(query).map(Wish::Drip).ok_or(Refusal::BadRequest),
+            _ => Ok(Wish::Plain),
+        }
+    }
+
     fn hear(&mut self, name: &str, value: &[u8], input: &[u8]) -> Result<(), Refusal> {
         // By length first: most fields are none of these and need no comparison.
         match name.len() {
             6 if name.eq_ignore_ascii_case("expect") => {
                 self.expects_continue |= value.eq_ignore_ascii_case(b"100-continue");
+            }
+            7 if name.eq_ignore_ascii_case("upgrade") => {
+                self.is_websocket |= value.eq_ignore_ascii_case(b"websocket");
             }
             10 if name.eq_ignore_ascii_case("connection") => self.connection(value),
             12 if name.eq_ignore_ascii_case("content-type") => {
@@ -171,6 +204,9 @@ impl Said {
             14 if name.eq_ignore_ascii_case("x-loadtest-run") => {
                 self.run = Span::find(value, input);
             }
+            17 if name.eq_ignore_ascii_case("sec-websocket-key") => {
+                self.key = Span::find(value, input);
+            }
             17 if name.eq_ignore_ascii_case("transfer-encoding") => self.coding(value)?,
             _ => {}
         }
@@ -180,6 +216,7 @@ impl Said {
     fn connection(&mut self, value: &[u8]) {
         for option in value.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
             self.close |= option.eq_ignore_ascii_case(b"close");
+            self.upgrade |= option.eq_ignore_ascii_case(b"upgrade");
             self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
         }
     }

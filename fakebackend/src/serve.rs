@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use crate::behaviour::{self, Act, Facts};
 use crate::connections::{End, Lease};
+use crate::drip;
 use crate::echo;
 use crate::fault::Fault;
 use crate::flap::Mode;
@@ -20,10 +21,11 @@ use crate::input::{Input, Wait};
 use crate::journal::Writer;
 use crate::link::Link;
 use crate::malformed;
-use crate::request::{self, MAX_HEAD_BYTES, Persist, Refusal, Request};
+use crate::request::{self, MAX_HEAD_BYTES, Persist, Refusal, Request, Span, Wish};
 use crate::rules::{Rules, Shared};
 use crate::send;
 use crate::stats::Stats;
+use crate::websocket;
 
 /// Serves one connection to its end.
 pub(crate) async fn connection(mut stream: TcpStream, lease: Lease, shared: Arc<Shared>) {
@@ -109,6 +111,9 @@ impl Session<'_> {
             }
             Act::Answer(place) => {
                 let stats = &self.shared.stats;
+                if let Wish::Socket(key) = request.wish {
+                    return socket(&mut self.link, stats, &request, key, plan.after).await;
+                }
                 let persist =
                     answer(&mut self.link, stats, rules, &request, place, plan.after).await?;
                 self.answered += 1;
@@ -128,6 +133,21 @@ impl Session<'_> {
     }
 }
 
+/// Opens a WebSocket and serves it to its end.
+async fn socket(
+    link: &mut Link<'_>,
+    stats: &Stats,
+    request: &Request,
+    key: Span,
+    after: Duration,
+) -> io::Result<Option<End>> {
+    let key = key.of(link.input.filled()).to_vec();
+    link.input.consume(request.head_bytes);
+    wait(after).await;
+    stats.answered(101);
+    websocket::serve(link, &key).await.map(|()| Some(End::Close))
+}
+
 /// Answers the request whose head is at the front of the input.
 async fn answer(
     link: &mut Link<'_>,
@@ -138,8 +158,9 @@ async fn answer(
     after: Duration,
 ) -> io::Result<Persist> {
     let answer = &rules.answers[place];
-    let is_echo = request.is_echo && !matches!(answer.status, 204 | 304);
-    if !is_echo {
+    let has_no_body = matches!(answer.status, 204 | 304);
+    let wish = if has_no_body { Wish::Plain } else { request.wish };
+    if wish != Wish::Echo {
         link.input.consume(request.head_bytes);
         link.discard_body(request).await?;
     }
@@ -148,11 +169,15 @@ async fn answer(
     let persist = if link.lease.is_finishing() { Persist::Close } else { request.persist };
     // Counted before it is sent, so that whoever has the answer finds it counted.
     stats.answered(answer.status);
-    if is_echo {
-        echo::answer(link, &rules.shape, answer.status, request, persist).await?;
-    } else {
-        let wire = if request.is_head { answer.cut(persist, 0) } else { answer.whole(persist) };
-        send::wire(link.stream, wire).await?;
+    match wish {
+        Wish::Echo => echo::answer(link, &rules.shape, answer.status, request, persist).await?,
+        Wish::Drip(drip) => {
+            drip::answer(link, (&rules.shape, answer.status), drip, request, persist).await?;
+        }
+        Wish::Plain | Wish::Socket(_) => {
+            let cut = request.is_head.then(|| answer.cut(persist, 0));
+            send::wire(link.stream, cut.unwrap_or_else(|| answer.whole(persist))).await?;
+        }
     }
     Ok(persist)
 }

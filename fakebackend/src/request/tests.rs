@@ -69,7 +69,8 @@ fn the_connection_persists_by_version_and_field() {
 
 #[test]
 fn echo_is_a_path_and_not_a_prefix() {
-    let echoes = |target: &str| read(&format!("GET {target} HTTP/1.1\r\n\r\n")).is_echo;
+    let wish = |target: &str| read(&format!("GET {target} HTTP/1.1\r\n\r\n")).wish;
+    let echoes = |target: &str| wish(target) == Wish::Echo;
     assert!(echoes("/echo") && echoes("/echo?x=1") && echoes("http://b1:80/echo"));
     assert!(!echoes("/") && !echoes("/echoes") && !echoes("/a/echo") && !echoes("http://echo"));
 }

@@ -11,3 +11,4 @@ mod flap;
 mod harness;
 mod journal;
 mod stop;
+mod streams;
