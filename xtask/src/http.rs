@@ -11,17 +11,34 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Sends one request and returns the body of the answer; any status but 2xx is an error.
 pub(crate) fn call(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<String> {
-    exchange(address, method, path, body)
+    call_with(address, method, path, "", body)
+}
+
+/// The same with further fields, each with its line end.
+pub(crate) fn call_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    fields: &str,
+    body: &str,
+) -> Result<String> {
+    exchange(address, method, path, fields, body)
         .with_context(|| format!("{method} http://{address}{path}"))
 }
 
-fn exchange(address: SocketAddr, method: &str, path: &str, body: &str) -> Result<String> {
+fn exchange(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    fields: &str,
+    body: &str,
+) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(
         format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{fields}\
              Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         )

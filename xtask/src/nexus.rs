@@ -1,5 +1,6 @@
 //! Nexus under test: started on a free port, listened to, stopped.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
@@ -9,6 +10,7 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::backend::Backend;
+use crate::http;
 use crate::interrupt;
 use crate::process::{Launch, Process, Signal, Sink};
 
@@ -19,7 +21,17 @@ const LIMIT_START: Duration = Duration::from_secs(10);
 pub(crate) struct Nexus {
     process: Process,
     address: SocketAddr,
+    file: Option<Configured>,
 }
+
+/// The configuration file of a Nexus, and where it can be told to read it.
+struct Configured {
+    path: PathBuf,
+    admin: SocketAddr,
+}
+
+/// The right to reload; it protects nothing, since it lives for one run on loopback.
+const TOKEN: &str = "xtask-scenario-token";
 
 /// One of the lines that Nexus writes about itself.
 #[derive(Clone, Debug)]
@@ -70,19 +82,51 @@ impl Nexus {
             stdout: Sink::Null,
             stderr: Sink::Lines(log),
         })?;
-        let address = process
-            .stderr()?
-            .wait_for(LIMIT_START, |line| match parse(&line.text)? {
-                Written { message, address, .. } if message == "listening" => address,
-                _ => None,
-            })
-            .context("nexus does not listen")?;
-        Ok(Self { process, address })
+        let address = said(&process, "listening").context("nexus does not listen")?;
+        Ok(Self { process, address, file: None })
+    }
+
+    /// Starts Nexus with a file of this text in `folder`, and an admin address.
+    pub(crate) fn start_with(
+        program: &Path,
+        text: &str,
+        flags: &[String],
+        folder: &Path,
+    ) -> Result<Self> {
+        let path = folder.join("nexus.yaml");
+        let token = folder.join("token");
+        fs::write(&path, text)?;
+        fs::write(&token, TOKEN)?;
+        let mut all = vec![format!("--config={}", path.display())];
+        all.extend(["--admin=127.0.0.1:0".to_owned()]);
+        all.extend([format!("--admin-token-file={}", token.display())]);
+        all.extend_from_slice(flags);
+        let log = Some(folder.join("nexus.stderr"));
+        let mut nexus = Self::start(program, &[], &all, log)?;
+        let admin = said(&nexus.process, "admin address").context("nexus has no admin address")?;
+        nexus.file = Some(Configured { path, admin });
+        Ok(nexus)
+    }
+
+    /// Writes another text into its file and has it read.
+    pub(crate) fn reload(&self, text: &str) -> Result<()> {
+        let file = self.file.as_ref().context("nexus was started without a file")?;
+        // Renamed into its place: nobody reads half of it.
+        let new = file.path.with_extension("new");
+        fs::write(&new, text)?;
+        fs::rename(&new, &file.path)?;
+        let right = format!("Authorization: Bearer {TOKEN}\r\n");
+        http::call_with(file.admin, "POST", "/v1/reload", &right, "").map(drop)
     }
 
     /// The URL for clients.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Where clients connect to.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The process, for its id and its end.
@@ -139,6 +183,14 @@ impl Nexus {
             .filter(|text| text.contains("panicked at"))
             .collect())
     }
+}
+
+/// Waits for a message with an address in it.
+fn said(process: &Process, wanted: &str) -> Result<SocketAddr> {
+    process.stderr()?.wait_for(LIMIT_START, |line| match parse(&line.text)? {
+        Written { message, address, .. } if message == wanted => address,
+        _ => None,
+    })
 }
 
 fn parse(line: &str) -> Option<Written> {

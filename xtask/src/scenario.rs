@@ -14,6 +14,7 @@ use crate::{Outcome, interrupt};
 use file::Scenario;
 
 mod accounts;
+mod beside;
 mod bound;
 mod facts;
 mod file;

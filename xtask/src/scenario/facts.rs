@@ -20,8 +20,19 @@ pub(crate) struct Facts {
     pub(crate) steps: Vec<Done>,
     /// What Nexus said of its backends.
     pub(crate) said: Vec<Said>,
+    /// How those fared who were connected all the time.
+    pub(crate) beside: Vec<Companion>,
     /// How Nexus fared.
     pub(crate) nexus: NexusEnd,
+}
+
+/// How somebody fared who was connected all the time.
+#[derive(Clone, Debug)]
+pub(crate) struct Companion {
+    /// Who.
+    pub(crate) name: &'static str,
+    /// What they did (`398 messages came back`), or what went wrong.
+    pub(crate) outcome: Result<String, String>,
 }
 
 /// A step that was done.

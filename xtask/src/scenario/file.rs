@@ -32,6 +32,11 @@ pub(crate) struct Scenario {
     /// Flags of Nexus, beyond `--listen` and `--backend`.
     #[serde(default)]
     pub(crate) nexus: Vec<String>,
+    /// Its configuration file, in which `{b1}` stands for a backend's URL; without it, flags do.
+    pub(crate) config: Option<String>,
+    /// Who else is connected from the begin of the load to its end.
+    #[serde(default)]
+    pub(crate) beside: Vec<Beside>,
     /// The backends.
     #[serde(default)]
     pub(crate) backends: Backends,
@@ -42,6 +47,16 @@ pub(crate) struct Scenario {
     pub(crate) steps: Vec<Step>,
     /// What must hold.
     pub(crate) expect: Expect,
+}
+
+/// Somebody whose one connection must outlast everything.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Beside {
+    /// Says something over a WebSocket again and again, and wants it back.
+    Websocket,
+    /// Reads an answer that comes drop by drop.
+    Download,
 }
 
 /// The fake backends: `b1`, `b2`, …
@@ -241,6 +256,26 @@ mod tests {
         );
         assert!(wrong(&step("at = '1s'\ndo = 'explode'\nbackend = 'b1'")).contains("explode"));
         assert!(wrong(&step("at = '1s'\ndo = 'kill'\nbackend = 'b4'")).contains("b4"));
+    }
+
+    #[test]
+    fn a_reload_needs_files_a_rate_and_a_nexus_with_a_file() {
+        let reload = "[[step]]\ndo = 'reload'\nwith = ['a', 'b']\nrate = 10\nlasts = '2s'\n";
+        let text = format!("config = 'c'\n{LEAST}{reload}");
+        let scenario = Scenario::parse("x", &text).unwrap();
+        assert_eq!(scenario.steps[0].to_string(), "reload 10 times a second for 2s");
+        assert!(wrong(&format!("{LEAST}{reload}")).contains("config"));
+        assert!(wrong(&text.replace("rate = 10", "rate = 0")).contains("rate"));
+        assert!(wrong(&text.replace("['a', 'b']", "[]")).contains("with"));
+    }
+
+    #[test]
+    fn companions_need_a_run_with_a_duration() {
+        let text = format!("beside = ['websocket', 'download']\n{LEAST}");
+        assert!(wrong(&text).contains("duration"));
+        let text = text.replace("requests = 1", "duration = '2s'");
+        let both = [Beside::Websocket, Beside::Download];
+        assert_eq!(Scenario::parse("x", &text).unwrap().beside, both);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bound::{Bound, Measured};
-use super::facts::{Facts, NexusEnd};
+use super::facts::{Companion, Facts, NexusEnd};
 use super::file::{Expect, Window};
 use crate::Outcome;
 use crate::load::Answer;
@@ -33,6 +33,7 @@ pub(crate) fn judge(expect: &Expect, facts: &Facts) -> Vec<Verdict> {
         verdicts.extend(part_of_run(window, facts));
     }
     verdicts.extend(awaited(facts));
+    verdicts.extend(facts.beside.iter().map(companion));
     verdicts.extend(nexus(&facts.nexus));
     verdicts
 }
@@ -151,6 +152,17 @@ fn awaited(facts: &Facts) -> impl Iterator<Item = Verdict> {
             is_timing: true,
         })
     })
+}
+
+fn companion(companion: &Companion) -> Verdict {
+    let (Ok(measured) | Err(measured)) = &companion.outcome;
+    Verdict {
+        name: companion.name.to_owned(),
+        wanted: "open to the end".to_owned(),
+        measured: measured.clone(),
+        is_passed: companion.outcome.is_ok(),
+        is_timing: false,
+    }
 }
 
 fn nexus(end: &NexusEnd) -> [Verdict; 1] {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, Result, bail};
 
 use super::accounts;
+use super::beside;
 use super::facts::{Done, Facts, NexusEnd, Said};
-use super::file::{Scenario, Step, Verb};
+use super::file::{Beside, Scenario, Step, Verb};
 use crate::backend::Backend;
 use crate::cargo::Programs;
 use crate::interrupt;
@@ -24,6 +25,7 @@ struct Stage<'a> {
     backends: Vec<Backend>,
     nexus: Nexus,
     load: Load,
+    beside: Vec<beside::Running>,
     /// When the load was started, on both clocks.
     began: Instant,
     began_at: SystemTime,
@@ -39,6 +41,7 @@ pub(crate) fn run(scenario: &Scenario, programs: &Programs, folder: &Path) -> Re
         stage.step(step)?;
     }
     let report = stage.load.finish(stage.time_left()?)?;
+    let beside = stage.beside.drain(..).map(beside::Running::end).collect();
     let answers = stage.answers(&report, folder)?;
     let accounts = stage.accounts(&report, folder)?;
     let end = stage.end_nexus()?;
@@ -48,6 +51,7 @@ pub(crate) fn run(scenario: &Scenario, programs: &Programs, folder: &Path) -> Re
         accounts,
         urls: stage.backends.iter().map(|one| (one.id.clone(), one.url())).collect(),
         said: stage.said()?,
+        beside,
         nexus: end,
         steps: stage.done,
     })
@@ -59,8 +63,16 @@ impl<'a> Stage<'a> {
             |id: String| Backend::start(&programs.fakebackend, &id, &scenario.backends.flags);
         let backends: Vec<_> =
             scenario.backend_ids().into_iter().map(start).collect::<Result<_>>()?;
-        let log = Some(folder.join("nexus.stderr"));
-        let nexus = Nexus::start(&programs.nexus, &backends, &scenario.nexus, log)?;
+        let nexus = match &scenario.config {
+            Some(text) => {
+                let text = with_urls(text, &backends);
+                Nexus::start_with(&programs.nexus, &text, &scenario.nexus, folder)?
+            }
+            None => {
+                let log = Some(folder.join("nexus.stderr"));
+                Nexus::start(&programs.nexus, &backends, &scenario.nexus, log)?
+            }
+        };
         let mut flags = scenario.load.flags();
         flags.extend(["--run-id".to_owned(), run_id(folder), "--quiet".to_owned()]);
         if !scenario.expect.window.is_empty() {
@@ -68,8 +80,11 @@ impl<'a> Stage<'a> {
         }
         let (began, began_at) = (Instant::now(), SystemTime::now());
         let load = Load::start(&programs.loadtest, &nexus.url(), &flags, folder)?;
-        let done = Vec::new();
-        Ok(Self { scenario, backends, nexus, load, began, began_at, changed: began, done })
+        let lasts = scenario.load.duration.unwrap_or_default();
+        let start = |who: &Beside| beside::Running::start(*who, nexus.address(), lasts);
+        let beside = scenario.beside.iter().map(start).collect();
+        let (changed, done) = (began, Vec::new());
+        Ok(Self { scenario, backends, nexus, load, beside, began, began_at, changed, done })
     }
 
     fn step(&mut self, step: &Step) -> Result<()> {
@@ -93,9 +108,32 @@ impl<'a> Stage<'a> {
         Ok(())
     }
 
+    /// Reloads again and again, with one file after the other.
+    fn reload(&mut self, with: &[String], rate: u32, lasts: Duration) -> Result<()> {
+        let texts: Vec<_> = with.iter().map(|text| with_urls(text, &self.backends)).collect();
+        let (begun, mut slowest) = (Instant::now(), Duration::ZERO);
+        let count = (lasts.as_secs_f64() * f64::from(rate)).round() as u32;
+        for (number, text) in (0..count).zip(texts.iter().cycle()) {
+            let due = begun + lasts / count * number;
+            interrupt::sleep_until(due)?;
+            self.nexus.reload(text)?;
+            slowest = slowest.max(due.elapsed());
+        }
+        let took = begun.elapsed();
+        if took > lasts + lasts / 10 {
+            bail!("{count} reloads took {took:?}");
+        }
+        let what = format!("{count} reloads done, the slowest in {} ms", slowest.as_millis());
+        let at = self.began.elapsed();
+        self.done.push(Done { planned: None, at, what, awaited: None });
+        Ok(())
+    }
+
     fn act(&mut self, step: &Step) -> Result<()> {
-        if step.verb == Verb::StopNexus {
-            return self.nexus.ask_to_stop();
+        match &step.verb {
+            Verb::StopNexus => return self.nexus.ask_to_stop(),
+            Verb::Reload { with, rate, lasts } => return self.reload(with, *rate, *lasts),
+            _ => {}
         }
         for backend in self.backends.iter_mut().filter(|one| step.concerns(&one.id)) {
             match &step.verb {
@@ -114,7 +152,7 @@ impl<'a> Stage<'a> {
                 Verb::Down { mode, existing } => backend.take_down(mode, existing)?,
                 Verb::Up => backend.bring_up()?,
                 Verb::Flap(flap) => backend.flap((flap != "off").then_some(flap.as_str()))?,
-                Verb::Await { .. } | Verb::StopNexus => {}
+                Verb::Await { .. } | Verb::StopNexus | Verb::Reload { .. } => {}
             }
         }
         Ok(())
@@ -194,6 +232,13 @@ impl<'a> Stage<'a> {
         let left = self.scenario.limit.checked_sub(self.began.elapsed());
         left.with_context(|| format!("it takes longer than {:?}", self.scenario.limit))
     }
+}
+
+/// A configuration file with the backends' URLs in it.
+fn with_urls(text: &str, backends: &[Backend]) -> String {
+    backends.iter().fold(text.to_owned(), |text, backend| {
+        text.replace(&format!("{{{}}}", backend.id), &backend.url())
+    })
 }
 
 /// The run's id is the folder's name: unique, and telling.

@@ -16,6 +16,9 @@ pub(super) fn check(scenario: &Scenario) -> Result<()> {
     if scenario.load.requests.is_none() && scenario.load.duration.is_none() {
         bail!("load: needs requests or duration");
     }
+    if !scenario.beside.is_empty() && scenario.load.duration.is_none() {
+        bail!("beside: needs a load with a duration, to last as long");
+    }
     steps(scenario)?;
     kinds(scenario)?;
     knowable(scenario)
@@ -30,6 +33,9 @@ fn steps(scenario: &Scenario) -> Result<()> {
             && !ids.contains(id)
         {
             bail!("step {step}: there is no backend {id}");
+        }
+        if matches!(step.verb, Verb::Reload { .. }) && scenario.config.is_none() {
+            bail!("step {step}: needs a config to reload");
         }
         if let Some(at) = step.at {
             if at < before {

@@ -46,6 +46,16 @@ pub(crate) enum Verb {
     Await { message: String, within: Duration },
     /// SIGTERM to Nexus.
     StopNexus,
+    /// Write one of these configuration files after the other, and reload, so many times a second,
+    /// for so long.
+    Reload { with: Vec<String>, rate: u32, lasts: Duration },
+}
+
+impl Verb {
+    /// Whether it is about Nexus and not about backends.
+    fn is_for_nexus(&self) -> bool {
+        matches!(self, Self::StopNexus | Self::Reload { .. })
+    }
 }
 
 /// A step with all keys that there are.
@@ -63,6 +73,9 @@ struct Written {
     flap: Option<String>,
     says: Option<String>,
     within: Option<Within>,
+    with: Option<Vec<String>>,
+    rate: Option<u32>,
+    lasts: Option<Within>,
 }
 
 #[derive(Deserialize)]
@@ -73,8 +86,8 @@ impl TryFrom<Written> for Step {
 
     fn try_from(mut written: Written) -> Result<Self, String> {
         let verb = written.take_verb()?;
-        let Written { at, backend, fault, mode, existing, flap, says, within, verb: name } =
-            written;
+        let Written { at, backend, fault, mode, existing, flap, says, within, .. } = written;
+        let Written { with, rate, lasts, verb: name, .. } = written;
         let rest = [
             ("fault", fault.is_some()),
             ("mode", mode.is_some()),
@@ -82,14 +95,17 @@ impl TryFrom<Written> for Step {
             ("flap", flap.is_some()),
             ("says", says.is_some()),
             ("within", within.is_some()),
+            ("with", with.is_some()),
+            ("rate", rate.is_some()),
+            ("lasts", lasts.is_some()),
         ];
         if let Some((key, _)) = rest.iter().find(|(_, left)| *left) {
             return Err(format!("{name} takes no {key}"));
         }
-        match (&verb, &backend) {
-            (Verb::StopNexus, Some(_)) => Err(format!("{name} takes no backend")),
-            (Verb::StopNexus, None) | (_, Some(_)) => Ok(Self { at, backend, verb }),
-            (_, None) => Err(format!("{name} needs a backend")),
+        match (verb.is_for_nexus(), &backend) {
+            (true, Some(_)) => Err(format!("{name} takes no backend")),
+            (false, None) => Err(format!("{name} needs a backend")),
+            _ => Ok(Self { at, backend, verb }),
         }
     }
 }
@@ -124,6 +140,11 @@ impl Written {
                 within: self.within.take().ok_or_else(|| need("within"))?.0,
             },
             "stop_nexus" => Verb::StopNexus,
+            "reload" => Verb::Reload {
+                with: self.with.take().filter(|all| !all.is_empty()).ok_or_else(|| need("with"))?,
+                rate: self.rate.take().filter(|rate| *rate > 0).ok_or_else(|| need("rate"))?,
+                lasts: self.lasts.take().ok_or_else(|| need("lasts"))?.0,
+            },
             other => return Err(format!("there is no step {other:?}")),
         })
     }
@@ -149,6 +170,9 @@ impl fmt::Display for Step {
                 write!(f, "await \"{message}\" {backend} within {within:?}")
             }
             Verb::StopNexus => f.write_str("stop Nexus (SIGTERM)"),
+            Verb::Reload { rate, lasts, .. } => {
+                write!(f, "reload {rate} times a second for {lasts:?}")
+            }
         }
     }
 }

@@ -37,6 +37,7 @@ fn facts(ok: u64, failed: u64) -> Facts {
         urls: [("b1", "http://one"), ("b2", "http://two"), ("b3", "http://three")].map(url).into(),
         steps: Vec::new(),
         said: Vec::new(),
+        beside: Vec::new(),
         nexus: NexusEnd { stopped: "exit code 0".to_owned(), ..NexusEnd::default() },
     }
 }
