@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use crate::health::{Health, Observation, Verdict};
 
 /// Where a backend is, as configured: `http://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BackendUrl {
     /// `host:port` as in a `Host` field.
     pub authority: String,

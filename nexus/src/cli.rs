@@ -62,6 +62,8 @@ pub enum Command {
     Init,
     /// Tell what a running Nexus does: backends, reloads, connections
     Status(remote::Status),
+    /// Tell what would become of a request, and why, without sending it
+    Explain(remote::Explain),
     /// Tell what a configuration file would change in a running Nexus, and change nothing
     Plan(remote::Plan),
     /// Let a running Nexus read its configuration file again

@@ -23,6 +23,7 @@ pub mod respond;
 pub mod tunnel;
 
 // What the way consults.
+pub mod way;
 pub mod http1;
 pub mod flow;
 pub mod retry;
@@ -45,6 +46,7 @@ pub mod settings;
 pub mod config;
 pub mod command;
 pub mod cli;
+pub mod explain;
 pub mod plan;
 pub mod reload;
 pub mod watch;

@@ -67,6 +67,9 @@ fn obey(command: &Command) -> ExitCode {
         Command::Plan(how) => {
             command::remote::plan(how, &Disk, colour(std::io::stdout().is_terminal()))
         }
+        Command::Explain(how) => {
+            command::remote::explain(how, &Disk, colour(std::io::stdout().is_terminal()))
+        }
         Command::Reload(how) => {
             let (mut input, mut output) = (std::io::stdin().lock(), std::io::stdout());
             let is_terminal = input.is_terminal() && output.is_terminal();

@@ -1,5 +1,6 @@
 //! A named group of backends: who of them is available, and whose turn it is.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -34,8 +35,9 @@ impl Pool {
         bell: &Arc<Notify>,
         dice: usize,
     ) -> Self {
-        let known =
-            |url: &BackendUrl| old?.backends.iter().find(|backend| backend.url == *url).cloned();
+        let backends = old.iter().flat_map(|old| &old.backends);
+        let known: HashMap<_, _> = backends.map(|backend| (&backend.url, backend)).collect();
+        let known = |url: &BackendUrl| known.get(url).copied().cloned();
         let made = |url: &BackendUrl| Arc::new(Backend::new(url.clone(), Arc::clone(bell)));
         let backends = settings.backends.iter().map(|url| known(url).unwrap_or_else(|| made(url)));
         let backends: Box<[_]> = backends.collect();
@@ -63,6 +65,12 @@ impl Pool {
         let turn = if tried.is_empty() { &*self.turn } else { &self.turn_again };
         let turn = turn.fetch_add(1, Ordering::Relaxed);
         self.picker.load().pick(turn, tried)
+    }
+
+    /// Returns whose turn it is, and the turn's number, without taking it.
+    pub fn next(&self) -> (Option<Place>, usize) {
+        let turn = self.turn.load(Ordering::Relaxed);
+        (self.picker.load().pick(turn, &[]), turn)
     }
 
     /// Makes what was observed of the backends' health count. Only the control task calls this.

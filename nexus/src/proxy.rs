@@ -10,14 +10,14 @@ use crate::connection::{After, Client};
 use crate::exchange::Exchange;
 use crate::flow::Flow;
 use crate::forward::{self, Answered};
-use crate::http1::body::Framing;
 use crate::http1::gate::Request;
 use crate::log::Record;
 use crate::picker::Place;
 use crate::reason::{Fault, Reason};
 use crate::respond::{self, End, own};
 use crate::retry::{self, Again, Facts, WhyNot};
-use crate::route::{self, Action, HeadFields, PoolId};
+use crate::route::{self, HeadFields};
+use crate::way::{Next, Way};
 use crate::worker::{Picked, View};
 
 /// Answers one request. It cannot fail: what goes wrong becomes an answer.
@@ -51,56 +51,12 @@ pub async fn serve(
     (end.after, exchange.upload.into_rest())
 }
 
-/// Where a request goes.
-struct Way {
-    /// By which route, by its place in the table.
-    route: Option<usize>,
-    next: Next,
-}
-
-/// What becomes of a request.
-enum Next {
-    /// A backend of this pool is asked, for this target if not for the client's.
-    Ask { pool: usize, target: Option<Vec<u8>> },
-    /// The client is sent elsewhere.
-    Redirect { status: u16, location: Vec<u8> },
-    /// The route has the answer.
-    Respond,
-    /// It is not answered otherwise than with a reason.
-    Refuse(Reason),
-}
-
-/// Finds out where a request goes. Without routes that is the only pool there is.
+/// Finds out where a request goes.
 fn find_way(view: &View, request: &Request, upload: &Flow, client: IpAddr) -> Way {
-    let Some(table) = &view.settings.routes else {
-        return Way { route: None, next: Next::Ask { pool: 0, target: None } };
-    };
+    let Some(table) = &view.settings.routes else { return Way::ONLY };
     let fields = HeadFields { bytes: upload.bytes(), fields: &request.head.fields };
     let facts = route::Facts::of(request, &fields, client);
-    let Some(at) = table.find_at(&facts) else {
-        return Way { route: None, next: Next::Refuse(Reason::NoRoute) };
-    };
-    let route = &table.routes()[at];
-    let to_pool = |pool: PoolId| Next::Ask {
-        pool: usize::from(pool.0),
-        target: route.modifiers.rewrite.as_ref().map(|rewrite| rewrite.apply(facts.target)),
-    };
-    let body_bytes = match request.body {
-        Framing::Length(bytes) => bytes,
-        _ => upload.body_bytes,
-    };
-    let next = match &route.action {
-        _ if route.modifiers.body_bytes_max.is_some_and(|max| body_bytes > max) => {
-            Next::Refuse(Reason::BodyTooLarge)
-        }
-        Action::Pool(pool) => to_pool(*pool),
-        Action::Split(split) => to_pool(split.choose(client, fastrand::u64(..))),
-        Action::Redirect(redirect) => {
-            Next::Redirect { status: redirect.status, location: redirect.location(&facts) }
-        }
-        Action::Respond(_) => Next::Respond,
-    };
-    Way { route: Some(at), next }
+    Way::find(table, request, &facts, upload.body_bytes, || fastrand::u64(..))
 }
 
 /// Asks backends for the answer and passes it on, or says why there is none.

@@ -4,7 +4,7 @@
 //! from one to the next is the same thing in both: a backend keeps its health, its addresses and
 //! its connections, a pool its place in the rotation.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -36,9 +36,10 @@ impl Snapshot {
         bell: &Arc<Notify>,
         dice: usize,
     ) -> Self {
-        let old_pools = previous.map_or(&[][..], |previous| &previous.pools);
+        let old = previous.iter().flat_map(|previous| &previous.pools);
+        let old: HashMap<_, _> = old.map(|pool| (pool.settings.name.as_str(), pool)).collect();
         let pools = settings.pools.iter().map(|wanted| {
-            let old = old_pools.iter().find(|old| old.settings.name == wanted.name);
+            let old = old.get(wanted.name.as_str()).copied();
             Pool::build(wanted.clone(), old, bell, dice)
         });
         let pools: Box<[Pool]> = pools.collect();

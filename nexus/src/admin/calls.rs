@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use super::rights::{self, Denial, Role, Words};
 use super::{Shared, status};
 use crate::control::{Command, Refused};
+use crate::explain::{self, Origin};
 use crate::reload::{self, Problems};
 
 /// Bytes of a call's body: a configuration of 10,000 routes is a few megabytes.
@@ -40,6 +41,7 @@ enum Which {
     Status,
     Pools,
     Config,
+    Explain,
     Plan,
     Reload,
     Confirm,
@@ -85,6 +87,13 @@ pub static CALLS: &[Call] = &[
         Role::Read,
         Which::Config,
         "Tells every effective value and where it came from, without secrets.",
+    ),
+    call(
+        "POST",
+        "/v1/explain",
+        Role::Read,
+        Which::Explain,
+        "Tells what would become of the request in the body, and why; it is not sent.",
     ),
     call(
         "POST",
@@ -254,6 +263,7 @@ async fn run(
         Which::Status => json!(status::status(shared)),
         Which::Pools => json!(status::pools(&shared.published.current())),
         Which::Config => shared.effective.borrow().clone(),
+        Which::Explain => explain(shared, request).await?,
         Which::Plan => plan(shared, request).await?,
         Which::Reload => reload(shared, who, &request).await?,
         Which::Confirm => confirm(shared, who).await?,
@@ -261,7 +271,8 @@ async fn run(
     Ok(json_response(200, &result))
 }
 
-async fn plan(shared: &Shared, request: Request<Incoming>) -> Result<Json, Failure> {
+/// Reads the body of a call.
+async fn body(request: Request<Incoming>) -> Result<Bytes, Failure> {
     let unread = |error: &dyn Display| {
         let hint = "send one JSON document of 16 MiB at most";
         Failure::new(413, "bad_body", format!("cannot read the body: {error}"), hint)
@@ -272,8 +283,23 @@ async fn plan(shared: &Shared, request: Request<Incoming>) -> Result<Json, Failu
         return Err(unread(&"it is too long"));
     }
     let body = Limited::new(body, BODY_BYTES_MAX).collect().await;
-    let body = body.map_err(|error| unread(&error))?;
-    let text = String::from_utf8_lossy(&body.to_bytes()).into_owned();
+    Ok(body.map_err(|error| unread(&error))?.to_bytes())
+}
+
+async fn explain(shared: &Shared, request: Request<Incoming>) -> Result<Json, Failure> {
+    let bad = |error: &dyn Display| {
+        let hint = "send {\"host\": \"example.com\", \"path\": \"/\"}, with method, headers and client if they matter";
+        Failure::new(422, "bad_question", error, hint)
+    };
+    let body = body(request).await?;
+    let question = serde_json::from_slice(&body).map_err(|error| bad(&error))?;
+    let snapshot = shared.published.current();
+    let told = explain::explain(&snapshot, Origin::Running, &question);
+    Ok(json!(told.map_err(|error| bad(&error))?))
+}
+
+async fn plan(shared: &Shared, request: Request<Incoming>) -> Result<Json, Failure> {
+    let text = String::from_utf8_lossy(&body(request).await?).into_owned();
     let planned = ask(shared, |reply| Command::Plan { text, reply }).await??;
     Ok(
         json!({ "plan": planned.plan, "text": planned.plan.to_string(), "warnings": planned.warnings }),

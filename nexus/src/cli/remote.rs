@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::Format;
 use crate::config::quantity::{admin_address, time};
+use crate::explain::Question;
 use crate::settings::AdminAddress;
 
 /// Where a running Nexus is.
@@ -100,4 +101,70 @@ pub struct Confirm {
     /// Where.
     #[command(flatten)]
     pub at: Where,
+}
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  nexus explain --host example.com --path /api/users
+      What the Nexus at 127.0.0.1:9900 would do with this request now, and why.
+  nexus explain nexus.yaml --host example.com --path / --header 'X-Beta: yes' --client 10.1.2.3
+      What a Nexus with this file would do.
+
+It asks and sends nothing: nobody loses a turn.
+
+Exit codes:
+  0  it would be answered   1  it would be refused, or the file has problems   2  bad command line   3  no Nexus was reached";
+
+/// Which request to explain.
+#[derive(Debug, Args)]
+#[command(after_help = EXPLAIN_EXAMPLES)]
+pub struct Explain {
+    /// A configuration file to explain with, instead of a Nexus that runs
+    pub file: Option<String>,
+
+    /// The host that the request is for
+    #[arg(long)]
+    pub host: String,
+
+    /// Its path and query
+    #[arg(long, default_value = "/")]
+    pub path: String,
+
+    /// Its method
+    #[arg(long, default_value = "GET")]
+    pub method: String,
+
+    /// A further header line; may be repeated
+    #[arg(long = "header", value_name = "NAME:VALUE", value_parser = header)]
+    pub headers: Vec<(String, String)>,
+
+    /// The client's address
+    #[arg(long, default_value = "127.0.0.1")]
+    pub client: std::net::IpAddr,
+
+    /// Where.
+    #[command(flatten)]
+    pub at: Where,
+
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+impl Explain {
+    /// Returns the question.
+    pub fn question(&self) -> Question {
+        Question {
+            method: self.method.clone(),
+            host: self.host.clone(),
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            client: self.client,
+        }
+    }
+}
+
+fn header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("use NAME:VALUE, as in 'X-Beta: yes'")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }

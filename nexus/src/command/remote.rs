@@ -1,17 +1,20 @@
 //! Commands to a Nexus that runs.
 
 use std::io::{BufRead, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::Outcome;
 use crate::admin::client::{CallError, Remote};
 use crate::cli::Format;
-use crate::cli::remote::{Confirm, Plan, Reload, Status, Where};
+use crate::cli::remote::{Confirm, Explain, Plan, Reload, Status, Where};
 use crate::config::render::Colour;
 use crate::config::{self, World, document, render};
+use crate::explain::{self, Explanation, Origin, Question};
 use crate::settings::{Admin, AdminAddress};
+use crate::snapshot::Snapshot;
 
 /// The exit code if nobody answers.
 const UNREACHABLE: u8 = 3;
@@ -178,6 +181,53 @@ pub struct Terminal<'t> {
     pub input: &'t mut dyn BufRead,
     /// What they read.
     pub output: &'t mut dyn Write,
+}
+
+/// Tells what would become of a request: with a file, or in a running Nexus.
+pub fn explain(how: &Explain, world: &dyn World, colour: Colour) -> Outcome {
+    let question = how.question();
+    let told = match &how.file {
+        Some(file) => explain_file(file, &question, world, colour),
+        None => explain_running(how, &question, world),
+    };
+    match told {
+        Ok(told) => {
+            let text = match how.format {
+                Format::Json => format!("{:#}\n", json!(told)),
+                Format::Text => told.to_string(),
+            };
+            Outcome { text, code: u8::from(told.refused.is_some()) }
+        }
+        Err(outcome) => outcome,
+    }
+}
+
+fn explain_file(
+    file: &str,
+    question: &Question,
+    world: &dyn World,
+    colour: Colour,
+) -> Result<Explanation, Outcome> {
+    let loaded = config::load(file, world);
+    let Some(config) = loaded.config else {
+        let text = render::text(&loaded.problems, &loaded.sources, colour);
+        return Err(Outcome { text, code: 1 });
+    };
+    let snapshot = Snapshot::build(config.into_settings(), None, &Arc::default(), 0);
+    let bad = |error| Outcome { text: format!("{error}\n"), code: 1 };
+    explain::explain(&snapshot, Origin::File, question).map_err(bad)
+}
+
+fn explain_running(
+    how: &Explain,
+    question: &Question,
+    world: &dyn World,
+) -> Result<Explanation, Outcome> {
+    let remote = find(&how.at, None, world)?;
+    let told = remote.call("POST", "/v1/explain", json!(question).to_string()).map_err(failed)?;
+    let other =
+        |error| Outcome { text: format!("not the answer of this version: {error}\n"), code: 1 };
+    serde_json::from_value(told).map_err(other)
 }
 
 /// Lets a running Nexus read its file again. Whoever is at a `terminal` may confirm at once.

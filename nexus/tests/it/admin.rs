@@ -1,6 +1,7 @@
 //! Stories of the admin address: what it tells and to whom, and what the commands make of it.
 
 mod commands;
+mod explain;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -145,7 +146,11 @@ fn every_call_is_answered_by_right() {
     let filed = Filed::start("calls", &file(&[&backend]));
     until("it is ready", || filed.call("GET", "/readyz", "", "").0 == 200);
     for known in CALLS {
-        let body = if known.path == "/v1/plan" { r#"{"backends":["http://a:1"]}"# } else { "" };
+        let body = match known.path {
+            "/v1/plan" => r#"{"backends":["http://a:1"]}"#,
+            "/v1/explain" => r#"{"host":"a","path":"/"}"#,
+            _ => "",
+        };
         let by = |fields: &str| filed.call(known.method, known.path, fields, body);
         let (status, _, body) = by("");
         match known.role {

@@ -4,8 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules: facts in, values out.
-const POLICY: [&str; 8] =
-    ["http1", "http1.rs", "retry.rs", "picker.rs", "health.rs", "reason.rs", "route", "route.rs"];
+const POLICY: [&str; 9] = [
+    "http1",
+    "http1.rs",
+    "retry.rs",
+    "picker.rs",
+    "health.rs",
+    "reason.rs",
+    "route",
+    "route.rs",
+    "way.rs",
+];
 
 /// What policy may import besides itself: the vector that a head's index lives in.
 const POLICY_IMPORTS: [&str; 6] = ["http1", "reason", "recycle", "health", "retry", "route"];

@@ -30,6 +30,7 @@ fn run(words: &str) -> Outcome {
     match cli.command.unwrap() {
         Command::Status(how) => remote::status(&how, &Disk),
         Command::Plan(how) => remote::plan(&how, &Disk, Colour::Off),
+        Command::Explain(how) => remote::explain(&how, &Disk, Colour::Off),
         Command::Reload(how) => remote::reload(&how, &Disk, None),
         Command::Confirm(how) => remote::confirm(&how, &Disk),
         other => panic!("{other:?}"),
