@@ -153,6 +153,7 @@ impl Config {
             timeout_response,
             retry,
             body_bytes_max,
+            rate_limit,
         } = &route.modifiers;
         is_catch_all
             && matches!(route.action, Action::Pool(_))
@@ -162,5 +163,6 @@ impl Config {
             && timeout_response.is_none()
             && retry.is_none()
             && body_bytes_max.is_none()
+            && rate_limit.is_none()
     }
 }

@@ -124,6 +124,14 @@ pub fn explain(
     let route = way.route.map(|at| &table.routes()[at]);
     told.route = route.map(|route| route.name.clone());
     told.changes = route.map(|route| changes(&route.modifiers)).unwrap_or_default();
+    if let Some(limiter) = snapshot.limiter(way.route) {
+        told.changes.push(format!("rate is {}", limiter.limit()));
+        if let Err(seconds) = limiter.peek(&facts) {
+            told.refuse(Reason::RateLimited);
+            told.outcome += &format!(" ({seconds} s)");
+            return Ok(told);
+        }
+    }
     follow(&mut told, snapshot, origin, &request, way, route);
     Ok(told)
 }
@@ -164,6 +172,7 @@ fn follow(
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     told.outcome = match (way.next, route.map(|route| &route.action)) {
         (Next::Refuse(reason), _) => return told.refuse(reason),
+        (Next::Wait(_), _) => return told.refuse(Reason::RateLimited),
         (Next::Redirect { status, location }, _) => {
             format!("is sent with {status} to {}", text(&location))
         }

@@ -27,6 +27,7 @@ pub mod way;
 pub mod http1;
 pub mod flow;
 pub mod retry;
+pub mod limiter;
 pub mod snapshot;
 pub mod backend;
 pub mod health;

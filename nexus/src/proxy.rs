@@ -14,7 +14,8 @@ use crate::http1::gate::Request;
 use crate::log::Record;
 use crate::picker::Place;
 use crate::reason::{Fault, Reason};
-use crate::respond::{self, End, own};
+use crate::respond::own::{self, Refusal};
+use crate::respond::{self, End};
 use crate::retry::{self, Again, Facts, WhyNot};
 use crate::route::{self, HeadFields};
 use crate::way::{Next, Way};
@@ -42,7 +43,8 @@ pub async fn serve(
             (None, own::redirect(&mut exchange, status, &location).await)
         }
         Next::Respond => (None, own::fixed(&mut exchange).await),
-        Next::Refuse(reason) => (None, own::refuse(&mut exchange, reason, 0).await),
+        Next::Refuse(reason) => (None, own::refuse(&mut exchange, reason.into()).await),
+        Next::Wait(seconds) => (None, own::refuse(&mut exchange, Refusal::wait(seconds)).await),
     };
     if let Some(began) = began {
         let name = backend.as_ref().map(|backend| &*backend.name);
@@ -56,7 +58,11 @@ fn find_way(view: &View, request: &Request, upload: &Flow, client: IpAddr) -> Wa
     let Some(table) = &view.settings.routes else { return Way::ONLY };
     let fields = HeadFields { bytes: upload.bytes(), fields: &request.head.fields };
     let facts = route::Facts::of(request, &fields, client);
-    Way::find(table, request, &facts, upload.body_bytes, || fastrand::u64(..))
+    let mut way = Way::find(table, request, &facts, upload.body_bytes, || fastrand::u64(..));
+    if let Some(Err(seconds)) = view.limiter(way.route).map(|limiter| limiter.take(&facts)) {
+        way.next = Next::Wait(seconds);
+    }
+    way
 }
 
 /// Asks backends for the answer and passes it on, or says why there is none.
@@ -66,7 +72,10 @@ async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Pi
             let backend = answered.upstream.backend.clone();
             (Some(backend), respond::relay(exchange, answered).await)
         }
-        Err(reason) => (None, own::refuse(exchange, reason, attempts.count).await),
+        Err(reason) => {
+            let refusal = Refusal { attempts: attempts.count, ..reason.into() };
+            (None, own::refuse(exchange, refusal).await)
+        }
     }
 }
 

@@ -43,6 +43,8 @@ pub enum Reason {
     NoRoute,
     /// `Expect` asks for something other than `100-continue`.
     UnknownExpectation,
+    /// More requests came than the route lets pass.
+    RateLimited,
     /// The head has too many bytes or fields.
     HeadTooLarge,
     /// CONNECT: Nexus is no forward proxy.
@@ -121,6 +123,7 @@ impl Reason {
             Self::BodyTooLarge => (413, Client, "body_too_large", "the declared request body is too large"),
             Self::TargetTooLong => (414, Client, "target_too_long", "the request target is too long"),
             Self::UnknownExpectation => (417, Client, "unknown_expectation", "the only expectation served is 100-continue"),
+            Self::RateLimited => (429, Client, "rate_limited", "too many requests; try again later"),
             Self::HeadTooLarge => (431, Client, "head_too_large", "the request head has too many bytes or fields"),
             Self::ClientGone => (499, Client, "client_gone", "the client left before its answer"),
             Self::ClientStalled => (499, Client, "client_stalled", "the client stopped taking its answer"),

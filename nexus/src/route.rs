@@ -23,6 +23,7 @@ pub mod facts;
 mod index;
 mod language;
 pub mod matcher;
+pub mod rate;
 pub mod redirect;
 pub mod rewrite;
 mod score;
@@ -36,6 +37,7 @@ pub use facts::{Facts, Fields, HeadFields};
 pub use matcher::{
     BadPattern, FieldMatch, HostPattern, Matcher, PathPattern, QueryMatch, ValueMatch, WhyNot,
 };
+pub use rate::{By, Interval, RateLimit};
 pub use redirect::{BadTemplate, Redirect, Template};
 pub use rewrite::{Rewrite, Substitution, UnknownGroup};
 pub use split::{BadSplit, Split};
@@ -97,6 +99,8 @@ pub struct Modifiers {
     pub retry: Option<Policy>,
     /// Bytes in a request's body at most.
     pub body_bytes_max: Option<u64>,
+    /// How many requests may pass.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// Changes to the fields of a head, in this order: remove, set, add.

@@ -12,8 +12,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::backend::{Backend, Serial};
+use crate::limiter::Limiter;
 use crate::pool::Pool;
-use crate::route::Modifiers;
+use crate::route::{Modifiers, Route};
 use crate::settings::Settings;
 
 /// What requests are answered by.
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Who answers, by pool, in the order of the settings.
     pub pools: Box<[Pool]>,
+    /// The rate limits at work, by the route's place in the table; empty if there are none.
+    limiters: Box<[Option<Arc<Limiter>>]>,
     /// All backends there are: whoever asks after one must not look through all.
     serials: HashSet<Serial>,
 }
@@ -45,13 +48,27 @@ impl Snapshot {
         let pools: Box<[Pool]> = pools.collect();
         let backends = pools.iter().flat_map(Pool::backends);
         let serials = backends.map(|backend| backend.serial).collect();
-        Self { settings, pools, serials }
+        let limiters = limiters(&settings, previous);
+        Self { settings, pools, limiters, serials }
+    }
+
+    /// Returns the rate limit of a route, by its place in the table.
+    pub fn limiter(&self, route: Option<usize>) -> Option<&Limiter> {
+        self.limiters.get(route?)?.as_deref()
     }
 
     /// Returns what a route, by its place in the table, changes.
     pub fn modifiers(&self, route: Option<usize>) -> Option<&Modifiers> {
         let table = self.settings.routes.as_ref()?;
         Some(&table.routes()[route?].modifiers)
+    }
+
+    fn limiters_by_name(&self) -> HashMap<&str, &Arc<Limiter>> {
+        let routes = self.settings.routes.iter().flat_map(|table| table.routes());
+        let pairs = routes.zip(&self.limiters);
+        pairs
+            .filter_map(|(route, limiter)| Some((route.name.as_str(), limiter.as_ref()?)))
+            .collect()
     }
 
     /// Returns every backend of every pool.
@@ -63,6 +80,21 @@ impl Snapshot {
     pub fn has(&self, serial: Serial) -> bool {
         self.serials.contains(&serial)
     }
+}
+
+/// Makes the rate limits that `settings` ask for; one that did not change is the same as before.
+fn limiters(settings: &Settings, previous: Option<&Snapshot>) -> Box<[Option<Arc<Limiter>>]> {
+    let routes = settings.routes.as_ref().map_or(&[][..], |table| table.routes());
+    if routes.iter().all(|route| route.modifiers.rate_limit.is_none()) {
+        return Box::default();
+    }
+    let known: HashMap<_, _> = previous.map(Snapshot::limiters_by_name).unwrap_or_default();
+    let one = |route: &Route| {
+        let limit = route.modifiers.rate_limit.as_ref()?;
+        let same = known.get(route.name.as_str()).filter(|known| known.limit() == limit);
+        Some(same.copied().cloned().unwrap_or_else(|| Arc::new(Limiter::new(limit.clone()))))
+    };
+    routes.iter().map(one).collect()
 }
 
 /// The one place where the current snapshot is found.

@@ -35,6 +35,8 @@ pub enum Next {
     Respond,
     /// It is not answered otherwise than with a reason.
     Refuse(Reason),
+    /// More came than may pass: the client is to wait for so many seconds.
+    Wait(u64),
 }
 
 impl Way {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::route::Interval;
 use crate::settings::AdminAddress;
 
 /// Longer waits than this are hardly meant; all clocks here hold it with ease.
@@ -64,6 +65,26 @@ pub fn size(text: &str) -> Result<u64, &'static str> {
     let known = SIZE_UNITS.iter().find(|(name, _)| *name == unit);
     let (_, scale) = known.ok_or("the units are B, KiB, MiB, GiB, KB, MB and GB, as in `64KiB`")?;
     number.checked_mul(*scale).ok_or("too large")
+}
+
+/// Reads a rate such as `10/s` or `5/m`.
+///
+/// # Errors
+///
+/// Says what to write instead.
+pub fn rate(text: &str) -> Result<Interval, &'static str> {
+    let wrong = "use a rate such as `10/s`, `5/m`, `100/h` or `1000/d`";
+    let (count, unit) = text.split_once('/').ok_or(wrong)?;
+    let is_plain = count.len() <= 6 && !count.starts_with('0') && !count.starts_with('+');
+    let count = count.parse().ok().filter(|_| is_plain).ok_or(wrong)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err(wrong),
+    };
+    Ok(Interval { count, period: Duration::from_secs(seconds) })
 }
 
 fn number(text: &str) -> Option<(u64, &str)> {
@@ -156,6 +177,17 @@ mod tests {
         assert!(time("99999999999999999999s").is_err());
         assert!(time("366d").is_err());
         assert_eq!(show_time(Duration::from_secs(5400)), "1h30m");
+    }
+
+    #[test]
+    fn rates_are_so_many_in_a_unit() {
+        let shown = |text| rate(text).map(|rate| rate.to_string());
+        for right in ["10/s", "5/m", "100/h", "999999/d"] {
+            assert_eq!(shown(right), Ok(right.to_owned()));
+        }
+        for wrong in ["10", "0/s", "10/x", "10/", "/s", "1000000/s", "+1/s", "10/30s"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

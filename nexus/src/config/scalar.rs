@@ -10,7 +10,7 @@ use crate::backend::BackendUrl;
 use crate::config::node::{Node, Origin, Value};
 use crate::config::problem::Step;
 use crate::config::quantity;
-use crate::route::{HostPattern, PathPattern, Template};
+use crate::route::{HostPattern, Interval, PathPattern, Template};
 use crate::settings::AdminAddress;
 
 /// A kind of single value.
@@ -28,6 +28,8 @@ pub enum Scalar {
     Time,
     /// `64KiB`.
     Size,
+    /// `5/m`.
+    Rate,
     /// One of these words.
     Choice(&'static [&'static str]),
     /// Any text.
@@ -77,6 +79,8 @@ pub enum Parsed {
     Address(std::net::SocketAddr),
     /// Of a [`Scalar::AdminAddress`].
     AdminAddress(AdminAddress),
+    /// Of a [`Scalar::Rate`].
+    Rate(Interval),
     /// Of a [`Scalar::Url`].
     Url(BackendUrl),
     /// Of a [`Scalar::Network`].
@@ -184,6 +188,7 @@ impl Scalar {
                 let late = |hint| if hint == "too large" { meaning(hint) } else { shape(hint) };
                 quantity::size(text).map(Parsed::Whole).map_err(late)
             }
+            Self::Rate => quantity::rate(text).map(Parsed::Rate).map_err(shape),
             Self::Choice(all) => kept(all.contains(&text)),
             Self::Text | Self::Loose => kept(true),
             Self::Address => quantity::address(text).map(Parsed::Address).map_err(shape),

@@ -13,7 +13,7 @@ use crate::config::model::{Default, Key, Kind, Table};
 use crate::config::node::{Entry, FileId, Node, Span, Value};
 use crate::config::scalar::{Parsed, Scalar};
 use crate::config::yaml;
-use crate::route::{HostPattern, Template};
+use crate::route::{HostPattern, Interval, Template};
 use crate::settings::AdminAddress;
 
 /// Where defaults stand: at the start of the first file.
@@ -150,6 +150,14 @@ impl<'a> Section<'a> {
     pub fn admin_address(&self, name: &str) -> Option<AdminAddress> {
         match self.one(name)? {
             Parsed::AdminAddress(address) => Some(address),
+            _ => None,
+        }
+    }
+
+    /// Returns a rate.
+    pub fn rate(&self, name: &str) -> Option<Interval> {
+        match self.one(name)? {
+            Parsed::Rate(rate) => Some(rate),
             _ => None,
         }
     }

@@ -311,6 +311,8 @@ pub struct OwnAnswer<'a> {
     pub reason: Reason,
     /// How many attempts came before it.
     pub attempts: u32,
+    /// When the client may come again, in seconds; `None` leaves that to the status.
+    pub retry_after: Option<u64>,
     /// Whether the client prefers JSON.
     pub json: bool,
     /// Whether it asked with HEAD.
@@ -343,8 +345,10 @@ pub fn own(out: &mut Vec<u8>, answer: OwnAnswer<'_>) {
     )
     .expect("writing to memory cannot fail");
     line(out, b"Date", answer.date);
-    if status == 503 {
-        out.extend_from_slice(b"Retry-After: 1\r\n");
+    if let Some(seconds) = answer.retry_after.or((status == 503).then_some(1)) {
+        out.extend_from_slice(b"Retry-After: ");
+        decimal(out, seconds);
+        out.extend_from_slice(b"\r\n");
     }
     persistence(out, answer.version, answer.keep_alive);
     out.extend_from_slice(b"X-Forwarded-By: Nexus\r\n\r\n");

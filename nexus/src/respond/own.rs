@@ -15,21 +15,47 @@ use crate::log::Record;
 use crate::reason::{Fault, Reason};
 use crate::route::{Action, Route};
 
+/// Why a request has no other answer.
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// How many attempts came before.
+    pub attempts: u32,
+    /// When it may come again, in seconds; `None` leaves that to the reason.
+    pub retry_after: Option<u64>,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, attempts: 0, retry_after: None }
+    }
+}
+
+impl Refusal {
+    /// Too many came: it may come again in so many seconds.
+    pub fn wait(seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..Reason::RateLimited.into() }
+    }
+}
+
 /// Answers with a reason instead of a backend's answer.
-pub async fn refuse(exchange: &mut Exchange<'_>, reason: Reason, attempts: u32) -> End {
+pub async fn refuse(exchange: &mut Exchange<'_>, refusal: Refusal) -> End {
+    let Refusal { reason, attempts, retry_after } = refusal;
     let facts = reason.facts();
     let mut end = End::broken(facts.status, reason, After::Close);
     if matches!(reason, Reason::ClientGone | Reason::ClientStalled) {
         return end;
     }
     let request = &exchange.request;
-    let keep_alive = (facts.fault != Fault::Client || reason == Reason::NoRoute)
+    let is_harmless = matches!(reason, Reason::NoRoute | Reason::RateLimited);
+    let keep_alive = (facts.fault != Fault::Client || is_harmless)
         && may_keep_alive(exchange.client, request, &exchange.upload);
     let mut out = std::mem::take(&mut exchange.interim);
     let json = wants_json(request, exchange.upload.bytes());
     let (to_head, version) = (request.is_head, request.head.version);
     exchange.client.worker.with_date(|date| {
-        let answer = OwnAnswer { reason, attempts, json, to_head, version, keep_alive, date };
+        let answer =
+            OwnAnswer { reason, attempts, retry_after, json, to_head, version, keep_alive, date };
         egress::own(&mut out, answer);
     });
     end.after = send(exchange.client, &out, keep_alive).await;
@@ -111,6 +137,7 @@ pub async fn refuse_named(client: &mut Client, words: (&[u8], &[u8]), reason: Re
         let answer = OwnAnswer {
             reason,
             attempts: 0,
+            retry_after: None,
             json: false,
             to_head: false,
             version,

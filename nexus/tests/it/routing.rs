@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use nexus::retry::Policy;
 use nexus::route::{
-    Action, Fixed, HeaderRules, HostPattern, Matcher, Modifiers, PathPattern, PoolId, Redirect,
-    Rewrite, Route, Split, Table, Template,
+    Action, By, Fixed, HeaderRules, HostPattern, Interval, Matcher, Modifiers, PathPattern, PoolId,
+    RateLimit, Redirect, Rewrite, Route, Split, Table, Template,
 };
 use nexus::settings::PoolSettings;
 
@@ -177,4 +177,69 @@ fn a_route_has_its_own_patience() {
     let nexus = start(settings);
     let mut client = Client::connect(&nexus);
     assert_eq!((client.get("/"), client.get("/")), ("ok".to_owned(), "ok".to_owned()));
+}
+
+/// A Nexus with a rate limit below `/login`, and none elsewhere.
+fn limited(backend: &Backend, limit: &RateLimit) -> nexus::app::Nexus {
+    let mut login = route("/login", to(0));
+    login.name = "login".to_owned();
+    login.modifiers.rate_limit = Some(limit.clone());
+    with_routes(&[backend], vec![route("/", to(0)), login])
+}
+
+fn per_hour(count: u32, by: By) -> RateLimit {
+    let interval = Interval { count, period: Duration::from_secs(3600) };
+    RateLimit { interval, burst: count, by }
+}
+
+#[test]
+fn more_requests_than_may_pass_are_told_when_to_come_again() {
+    let backend = Backend::named("ok");
+    let nexus = limited(&backend, &per_hour(2, By::Client));
+    let mut client = Client::connect(&nexus);
+    assert_eq!((client.get("/login"), client.get("/login")), ("ok".into(), "ok".into()));
+    let (head, body) = client.ask(&lines("GET /login HTTP/1.1|Host: a||"));
+    assert_eq!((status(&head), field(&head, "X-Nexus-Error")), (429, Some("rate_limited")));
+    let wait: u64 = field(&head, "Retry-After").unwrap().parse().unwrap();
+    assert!((1790..=1800).contains(&wait), "{wait}");
+    assert!(String::from_utf8_lossy(&body).contains("too many requests"));
+    assert_eq!(client.get("/"), "ok", "the connection goes on, and elsewhere there is no limit");
+    assert_eq!(backend.seen().len(), 3, "what does not pass reaches nobody");
+}
+
+#[test]
+fn whoever_shows_a_key_is_counted_by_it() {
+    let backend = Backend::named("ok");
+    let nexus = limited(&backend, &per_hour(1, By::Header("X-Api-Key".to_owned())));
+    let mut client = Client::connect(&nexus);
+    let mut with = |key: &str| {
+        let (head, _) = client.ask(&lines(&format!("GET /login HTTP/1.1|Host: a|{key}|")));
+        status(&head)
+    };
+    assert_eq!(
+        [with("x-api-key: a|"), with("X-Api-Key: a|"), with("X-Api-Key: b|")],
+        [200, 429, 200]
+    );
+    assert_eq!([with(""), with("")], [200, 429], "without one it is by client");
+}
+
+#[test]
+fn a_limit_is_one_for_all_workers_and_survives_a_reload_that_leaves_it() {
+    let backend = Backend::named("ok");
+    let nexus = limited(&backend, &per_hour(3, By::Route));
+    let passed = || status(&Client::connect(&nexus).ask(&lines("GET /login HTTP/1.1|Host: a||")).0);
+    assert_eq!([passed(), passed()], [200, 200]);
+    let mut settings = nexus.snapshot().settings.clone();
+    settings.timeouts.idle = Duration::from_secs(7);
+    nexus.reload(settings.clone()).unwrap();
+    assert_eq!([passed(), passed()], [200, 429], "what was used is used");
+
+    let mut routes = settings.routes.unwrap().routes().to_vec();
+    for route in &mut routes {
+        let limit = route.modifiers.rate_limit.as_mut();
+        limit.into_iter().for_each(|limit| limit.burst = 4);
+    }
+    settings.routes = Some(Arc::new(Table::build(routes).unwrap()));
+    nexus.reload(settings).unwrap();
+    assert_eq!(passed(), 200, "a limit that changed begins anew");
 }

@@ -1,8 +1,8 @@
 //! The keys that say what a route changes on the way to a backend and back.
 
-use super::Default::{Absent, Is};
+use super::Default::{Absent, Is, Required};
 use super::Kind::{Named, One, OneOrMany};
-use super::{Table, key};
+use super::{Group, Table, key};
 use crate::config::scalar::Scalar;
 
 /// The target that the backend sees.
@@ -102,4 +102,42 @@ pub(super) static TIMEOUTS: Table = Table {
     )
     .known_as(&["read", "upstream"])],
     groups: &[],
+};
+
+/// How many requests may pass.
+pub(super) static RATE_LIMIT: Table = Table {
+    name: "a rate limit",
+    keys: &[
+        key(
+            "rate",
+            One(Scalar::Rate),
+            Required,
+            "So many requests in a second, minute, hour or day; they may come in any rhythm that keeps to it.",
+            "5/m",
+        )
+        .known_as(&["requests", "limit", "average"]),
+        key(
+            "burst",
+            One(Scalar::Whole(1, 1_000_000)),
+            Absent("as many as the rate names"),
+            "How many may come at once after a rest.",
+            "3",
+        ),
+        key(
+            "by",
+            One(Scalar::Choice(&["client", "route"])),
+            Is("client"),
+            "Whose requests count together: those from one address (of IPv6 the first 64 bits), or all.",
+            "route",
+        )
+        .known_as(&["key", "per"]),
+        key(
+            "by_header",
+            One(Scalar::FieldName),
+            Absent("–"),
+            "A header whose value says whose they are instead; who does not send it counts by client.",
+            "X-Api-Key",
+        ),
+    ],
+    groups: &[Group { keys: &["by", "by_header"], is_required: false }],
 };

@@ -2,7 +2,7 @@
 
 use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, One, Short, Table as Keys};
-use super::change::{HEADERS, RETRY, REWRITE, TIMEOUTS};
+use super::change::{HEADERS, RATE_LIMIT, RETRY, REWRITE, TIMEOUTS};
 use super::matching::MATCH;
 use super::{Group, Key, Kind, Table, key};
 use crate::config::scalar::Scalar;
@@ -101,6 +101,14 @@ const KEYS: &[Key] = &[
         "1MiB",
     )
     .known_as(&["client_max_body_size", "max_body", "max_body_size"]),
+    key(
+        "rate_limit",
+        Short(&One(Scalar::Rate), "rate", &RATE_LIMIT),
+        Absent("none"),
+        "How many requests may pass (429 with `Retry-After` beyond that); one limit for each route.",
+        "5/m",
+    )
+    .known_as(&["limit_req", "rate", "throttle", "ratelimit"]),
 ];
 
 static SPLIT: Table = Table {

@@ -1,11 +1,14 @@
 //! What a route does with the requests that it matches.
 
+use std::time::Duration;
+
 use crate::config::node::Node;
 use crate::config::problem::{Problem, Step};
 use crate::config::section::Section;
 use crate::retry::Policy;
 use crate::route::{
-    Action, Fixed, HeaderRules, Modifiers, PoolId, Redirect, Rewrite, Split, Substitution,
+    Action, By, Fixed, HeaderRules, Modifiers, PoolId, RateLimit, Redirect, Rewrite, Split,
+    Substitution,
 };
 
 use super::pools::attempts;
@@ -97,7 +100,29 @@ pub(super) fn modifiers(
         timeout_response: section.section("timeouts").time_if("response"),
         retry,
         body_bytes_max: section.whole_if("body_limit"),
+        rate_limit: section.section_if("rate_limit").and_then(|limit| rate_limit(&limit, problems)),
     }
+}
+
+/// Reads how many requests may pass.
+fn rate_limit(section: &Section<'_>, problems: &mut Vec<Problem>) -> Option<RateLimit> {
+    /// Somebody who has used up a burst is let through again after this time at most.
+    const AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+    let interval = section.rate("rate")?;
+    let burst = section.whole_if("burst").map_or(interval.count, |burst| burst as u32);
+    let by = match section.text_if("by_header") {
+        Some(name) => By::Header(name),
+        None if section.text("by") == "route" => By::Route,
+        None => By::Client,
+    };
+    let limit = RateLimit { interval, burst, by };
+    if u128::from(limit.ahead_max()) > AHEAD_MAX.as_micros() {
+        let cause =
+            format!("a burst of {burst} takes more than 30 days to be there again at {interval}");
+        let hint = "use a smaller `burst` or a higher `rate`";
+        problems.push(Problem::error(Step::Meaning, section.place("burst"), cause, hint));
+    }
+    Some(limit)
 }
 
 /// Nothing is silently ignored: what changes messages to and from a backend needs a backend.

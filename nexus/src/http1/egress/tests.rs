@@ -108,6 +108,7 @@ fn an_own_answer_says_why() {
     let mut out = Vec::new();
     let answer = OwnAnswer {
         reason: Reason::NoBackendAvailable,
+        retry_after: None,
         attempts: 0,
         json: true,
         to_head: false,

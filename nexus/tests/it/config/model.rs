@@ -104,6 +104,7 @@ fn other_value(key: &Key) -> &'static str {
         ("address", _) => "\":9999\"",
         ("url", _) => "http://other:1",
         ("value" | "regex" | "name", _) => "other",
+        ("rate", _) => "1/h",
         ("token", _) => "fedcba9876543210",
         _ => panic!("another value for {}", key.name),
     }
