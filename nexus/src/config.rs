@@ -153,6 +153,7 @@ impl Config {
             timeout_response,
             retry,
             body_bytes_max,
+            mirror,
             rate_limit,
         } = &route.modifiers;
         is_catch_all
@@ -163,6 +164,7 @@ impl Config {
             && timeout_response.is_none()
             && retry.is_none()
             && body_bytes_max.is_none()
+            && mirror.is_none()
             && rate_limit.is_none()
     }
 }

@@ -126,11 +126,15 @@ impl Exchange<'_> {
         by_route.unwrap_or(self.pool().settings.retry)
     }
 
+    /// Returns what a backend is told of the client.
+    pub fn egress_client(&self) -> egress::Client {
+        let ip = self.client.ip;
+        egress::Client { ip, is_trusted: self.view.settings.trusts(ip) }
+    }
+
     /// Puts the request at its start.
     pub fn start(&mut self, backend: &Backend) {
-        let settings = &self.view.settings;
-        let client =
-            egress::Client { ip: self.client.ip, is_trusted: settings.trusts(self.client.ip) };
+        let client = self.egress_client();
         self.upload.rewind();
         let (request, authority) = (&self.request, backend.url.authority.as_bytes());
         let to_chunked = request.body == Framing::Chunked;

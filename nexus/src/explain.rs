@@ -123,7 +123,7 @@ pub fn explain(
     let way = Way::find(table, &request, &facts, 0, || 0);
     let route = way.route.map(|at| &table.routes()[at]);
     told.route = route.map(|route| route.name.clone());
-    told.changes = route.map(|route| changes(&route.modifiers)).unwrap_or_default();
+    told.changes = route.map(|route| changes(snapshot, &route.modifiers)).unwrap_or_default();
     if let Some(limiter) = snapshot.limiter(way.route) {
         told.changes.push(format!("rate is {}", limiter.limit()));
         if let Err(seconds) = limiter.peek(&facts) {
@@ -216,7 +216,7 @@ fn by_chance(
     split.shares().map(one).collect()
 }
 
-fn changes(modifiers: &Modifiers) -> Vec<String> {
+fn changes(snapshot: &Snapshot, modifiers: &Modifiers) -> Vec<String> {
     let mut lines = Vec::new();
     let sides = [("request", &modifiers.request_headers), ("answer", &modifiers.response_headers)];
     for (side, rules) in sides {
@@ -228,6 +228,10 @@ fn changes(modifiers: &Modifiers) -> Vec<String> {
         lines.extend(removed.chain(set).chain(added));
     }
     lines.extend(modifiers.body_bytes_max.map(|max| format!("body has {max} bytes at most")));
+    lines.extend(modifiers.mirror.map(|mirror| {
+        let pool = &snapshot.pools[usize::from(mirror.pool.0)].settings.name;
+        format!("copied to pool {pool}: {} of 100", mirror.percent)
+    }));
     lines
 }
 

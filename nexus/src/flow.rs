@@ -169,6 +169,12 @@ impl Flow {
         !self.is_lossy
     }
 
+    /// Returns the body, if all of it was read and is still there.
+    pub fn kept_body(&self) -> Option<&[u8]> {
+        let is_whole = self.is_read() && self.is_replayable();
+        is_whole.then(|| &self.bytes()[self.floor..self.data.end])
+    }
+
     /// Lets written data go from now on.
     pub fn let_go(&mut self) {
         self.keep = false;

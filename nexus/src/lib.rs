@@ -21,6 +21,7 @@ pub mod forward;
 pub mod exchange;
 pub mod respond;
 pub mod tunnel;
+pub mod mirror;
 
 // What the way consults.
 pub mod way;

@@ -12,6 +12,7 @@ use crate::flow::Flow;
 use crate::forward::{self, Answered};
 use crate::http1::gate::Request;
 use crate::log::Record;
+use crate::mirror;
 use crate::picker::Place;
 use crate::reason::{Fault, Reason};
 use crate::respond::own::{self, Refusal};
@@ -69,6 +70,7 @@ fn find_way(view: &View, request: &Request, upload: &Flow, client: IpAddr) -> Wa
 async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Picked>, End) {
     match find_answer(exchange, attempts).await {
         Ok(answered) => {
+            mirror::copy(exchange);
             let backend = answered.upstream.backend.clone();
             (Some(backend), respond::relay(exchange, answered).await)
         }

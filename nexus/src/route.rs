@@ -84,6 +84,15 @@ pub struct Fixed {
     pub content_type: String,
 }
 
+/// A pool that gets copies of requests, whose answers nobody sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mirror {
+    /// The pool.
+    pub pool: PoolId,
+    /// How many of a hundred requests.
+    pub percent: u8,
+}
+
 /// What a route changes about requests, answers and limits; what is `None` stays as it is.
 #[derive(Debug, Clone, Default)]
 pub struct Modifiers {
@@ -99,6 +108,8 @@ pub struct Modifiers {
     pub retry: Option<Policy>,
     /// Bytes in a request's body at most.
     pub body_bytes_max: Option<u64>,
+    /// Who else gets a copy of requests.
+    pub mirror: Option<Mirror>,
     /// How many requests may pass.
     pub rate_limit: Option<RateLimit>,
 }

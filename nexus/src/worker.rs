@@ -16,6 +16,7 @@ use crate::backend::idle::IdleConnections;
 use crate::deadline::{Deadlines, TICK};
 use crate::log::{Log, Record};
 use crate::picker::Place;
+use crate::pool::Pool;
 use crate::settings::Timeouts;
 use crate::snapshot::{Published, Snapshot};
 
@@ -39,6 +40,11 @@ impl Picked {
     pub fn new(view: &View, pool: usize, place: Place) -> Self {
         Self { view: Rc::clone(view), pool, place }
     }
+
+    /// Returns its pool.
+    pub fn pool(&self) -> &Pool {
+        &self.view.pools[self.pool]
+    }
 }
 
 impl Deref for Picked {
@@ -59,6 +65,8 @@ pub struct Worker {
     pub deadlines: Rc<Deadlines>,
     /// Connections to backends between two requests.
     pub idle: RefCell<IdleConnections>,
+    /// How many copies of requests are under way.
+    pub mirrors: Rc<Cell<usize>>,
     log: Option<RefCell<Log>>,
     date: RefCell<String>,
     is_draining: Cell<bool>,
@@ -76,6 +84,7 @@ impl Worker {
             view: RefCell::new(view),
             deadlines: Rc::default(),
             idle: RefCell::default(),
+            mirrors: Rc::default(),
             log: log.map(RefCell::new),
             date: RefCell::new(httpdate::fmt_http_date(SystemTime::now())),
             is_draining: Cell::new(false),

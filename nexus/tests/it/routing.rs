@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use nexus::retry::Policy;
 use nexus::route::{
-    Action, By, Fixed, HeaderRules, HostPattern, Interval, Matcher, Modifiers, PathPattern, PoolId,
-    RateLimit, Redirect, Rewrite, Route, Split, Table, Template,
+    Action, By, Fixed, HeaderRules, HostPattern, Interval, Matcher, Mirror, Modifiers, PathPattern,
+    PoolId, RateLimit, Redirect, Rewrite, Route, Split, Table, Template,
 };
 use nexus::settings::PoolSettings;
 
-use crate::world::{Backend, Client, Next, field, lines, pool, settings, start, status};
+use crate::world::{
+    Backend, Client, Next, PATIENCE, field, lines, pool, settings, shown, start, status, until,
+};
 
 fn to(pool: u16) -> Action {
     Action::Pool(PoolId(pool))
@@ -242,4 +244,69 @@ fn a_limit_is_one_for_all_workers_and_survives_a_reload_that_leaves_it() {
     settings.routes = Some(Arc::new(Table::build(routes).unwrap()));
     nexus.reload(settings).unwrap();
     assert_eq!(passed(), 200, "a limit that changed begins anew");
+}
+
+#[test]
+fn a_mirror_sees_what_was_asked_and_the_client_sees_none_of_it() {
+    let (site, copies) = (Backend::named("site"), Backend::named("copy"));
+    let mut mirrored = route("/", to(0));
+    mirrored.modifiers.mirror = Some(Mirror { pool: PoolId(1), percent: 100 });
+    mirrored.modifiers.rewrite =
+        Some(Rewrite { strip_prefix: Some("/api".to_owned()), replace: None, add_prefix: None });
+    mirrored.modifiers.request_headers.set = vec![("X-Site".to_owned(), "main".to_owned())];
+    let nexus = with_routes(&[&site, &copies], vec![mirrored]);
+    let mut client = Client::connect(&nexus);
+    assert_eq!(client.get("/api/a"), "site");
+    let post = "POST /api/b HTTP/1.1|Host: a|Transfer-Encoding: chunked||2|hi|3|you|0||";
+    assert_eq!(client.ask(&lines(post)).1, b"site");
+    let put = "PUT /c HTTP/1.1|Host: a|Content-Length: 3||abc";
+    assert_eq!(client.ask(&lines(put)).1, b"site");
+    until("all copies have come", || copies.seen().len() == 3);
+    let mut seen = copies.seen();
+    seen.sort_by_key(|seen| seen.head.clone());
+    let (get, post, put) = (&seen[0], &seen[1], &seen[2]);
+    assert!(get.head.starts_with("GET /a HTTP/1.1\r\n"), "{}", get.head);
+    assert!(
+        seen.iter().all(|seen| seen.has_line("X-Site: main") && seen.has_line("Connection: close"))
+    );
+    assert_eq!(shown(&post.body), "5|hiyou|0||");
+    assert_eq!((put.has_line("Content-Length: 3"), put.body.as_slice()), (true, &b"abc"[..]));
+    assert_eq!(site.seen().len(), 3, "the original is asked once");
+}
+
+#[test]
+fn a_mirror_that_is_dead_or_silent_costs_the_client_nothing() {
+    let site = Backend::named("site");
+    let (silent, asked) = Backend::waiting();
+    let dead = Backend::named("dead");
+    let (dead_pool, silent_pool) = (PoolId(1), PoolId(2));
+    let mirrored = |path: &str, pool| {
+        let mut route = route(path, to(0));
+        route.name = path.to_owned();
+        route.modifiers.mirror = Some(Mirror { pool, percent: 100 });
+        route
+    };
+    let routes = vec![mirrored("/dead", dead_pool), mirrored("/silent", silent_pool)];
+    let nexus = with_routes(&[&site, &dead, &silent], routes);
+    drop(dead);
+    let mut client = Client::connect(&nexus);
+    for _ in 0..20 {
+        assert_eq!((client.get("/dead"), client.get("/silent")), ("site".into(), "site".into()));
+    }
+    asked.recv_timeout(PATIENCE).expect("the silent one was asked");
+}
+
+#[test]
+fn what_was_not_kept_whole_is_not_copied() {
+    let (site, copies) = (Backend::named("site"), Backend::named("copy"));
+    let mut mirrored = route("/", to(0));
+    mirrored.modifiers.mirror = Some(Mirror { pool: PoolId(1), percent: 100 });
+    let nexus = with_routes(&[&site, &copies], vec![mirrored]);
+    let mut client = Client::connect(&nexus);
+    let mut large = lines("PUT /large HTTP/1.1|Host: a|Content-Length: 200000||");
+    large.extend([b'x'; 200_000]);
+    assert_eq!(client.ask(&large).1, b"site");
+    assert_eq!(client.get("/small"), "site");
+    until("the small one has come", || !copies.seen().is_empty());
+    assert!(copies.seen().iter().all(|seen| seen.head.starts_with("GET /small ")));
 }

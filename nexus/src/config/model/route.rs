@@ -102,6 +102,14 @@ const KEYS: &[Key] = &[
     )
     .known_as(&["client_max_body_size", "max_body", "max_body_size"]),
     key(
+        "mirror",
+        Short(&One(Scalar::Name), "pool", &MIRROR),
+        Absent("nobody"),
+        "A pool that gets a copy of requests once they have their answer; the copy's own answer is thrown away. Bodies up to 64 KiB.",
+        "{ pool: canary, percent: 10 }",
+    )
+    .known_as(&["shadow", "mirroring", "copy_to", "request_mirror"]),
+    key(
         "rate_limit",
         Short(&One(Scalar::Rate), "rate", &RATE_LIMIT),
         Absent("none"),
@@ -110,6 +118,23 @@ const KEYS: &[Key] = &[
     )
     .known_as(&["limit_req", "rate", "throttle", "ratelimit"]),
 ];
+
+static MIRROR: Table = Table {
+    name: "a mirror",
+    keys: &[
+        key("pool", One(Scalar::Name), Required, "The pool.", "canary")
+            .known_as(&["backend", "name", "service", "cluster"]),
+        key(
+            "percent",
+            One(Scalar::Whole(1, 100)),
+            Is("100"),
+            "How many of a hundred requests, by chance.",
+            "10",
+        )
+        .known_as(&["share", "weight", "fraction"]),
+    ],
+    groups: &[],
+};
 
 static SPLIT: Table = Table {
     name: "a split",

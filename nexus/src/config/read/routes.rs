@@ -6,7 +6,8 @@ use crate::config::node::{Span, Value};
 use crate::config::problem::{Problem, Step};
 use crate::config::section::{NOWHERE, Section};
 use crate::route::{
-    Action, FieldMatch, Matcher, PathPattern, PoolId, QueryMatch, Route, Table, ValueMatch, Warning,
+    Action, FieldMatch, Matcher, Mirror, Modifiers, PathPattern, PoolId, QueryMatch, Route, Table,
+    ValueMatch, Warning,
 };
 
 use super::pools::Pool;
@@ -127,7 +128,7 @@ fn catch_all(pool: usize, span: Span) -> Placed {
         name: String::new(),
         matcher: Matcher::default(),
         action: Action::Pool(id(pool)),
-        modifiers: crate::route::Modifiers::default(),
+        modifiers: Modifiers::default(),
     };
     Placed { route, span, is_named: false }
 }
@@ -162,17 +163,31 @@ fn one(
             shares.iter().map(|share| (*share, pool(share), share.whole_if("weight"))).collect();
         (split, shares)
     });
+    let mirror = section.section_if("mirror").and_then(|mirror| {
+        let percent = u8::try_from(mirror.whole("percent")).unwrap_or(100);
+        Some(Mirror { pool: pool(&mirror)?, percent })
+    });
     let split = split.and_then(|(split, shares)| rules::split(&split, &shares, problems));
     let first = direct.or(split.as_ref().and_then(|split| split.shares().next().map(|(id, _)| id)));
     let policy = first.and_then(|id| pools.get(usize::from(id.0))).map(|pool| pool.settings.retry);
     let action = direct.map(Action::Pool).or(split.map(Action::Split));
     let action = action.or_else(|| rules::answer(section));
-    let modifiers = rules::modifiers(section, policy, problems);
+    if let Some(to) = mirror.filter(|to| action == Some(Action::Pool(to.pool))) {
+        twice(section, &pools[usize::from(to.pool.0)], problems);
+    }
+    let modifiers = Modifiers { mirror, ..rules::modifiers(section, policy, problems) };
     let name = section.text_if("name");
     let is_named = name.is_some();
     let span = section.span();
     let route = Route { name: name.unwrap_or_default(), matcher, action: action?, modifiers };
     Some(Placed { route, span, is_named })
+}
+
+/// Warns of copies that go where the original went.
+fn twice(section: &Section<'_>, pool: &Pool, problems: &mut Vec<Problem>) {
+    let cause = format!("requests and their copies both go to pool `{}`", pool.settings.name);
+    let hint = "mirror to another pool, unless each is meant to run there twice";
+    problems.push(Problem::warning(section.place("mirror"), cause, hint));
 }
 
 fn unknown_pool(name: &str, span: Span, pools: &[Pool]) -> Problem {

@@ -100,6 +100,7 @@ pub(super) fn modifiers(
         timeout_response: section.section("timeouts").time_if("response"),
         retry,
         body_bytes_max: section.whole_if("body_limit"),
+        mirror: None,
         rate_limit: section.section_if("rate_limit").and_then(|limit| rate_limit(&limit, problems)),
     }
 }
@@ -127,7 +128,7 @@ fn rate_limit(section: &Section<'_>, problems: &mut Vec<Problem>) -> Option<Rate
 
 /// Nothing is silently ignored: what changes messages to and from a backend needs a backend.
 fn without_effect(section: &Section<'_>, action: &str, problems: &mut Vec<Problem>) {
-    for key in ["rewrite", "request_headers", "timeouts", "retry", "body_limit"] {
+    for key in ["rewrite", "request_headers", "timeouts", "retry", "body_limit", "mirror"] {
         if let Some(span) = section.key_span(key) {
             let cause = format!("`{key}` has no effect beside `{action}`");
             let hint = format!("remove it: with `{action}` no backend is asked");

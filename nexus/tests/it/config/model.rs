@@ -92,6 +92,7 @@ fn excludes(table: &Table, key: &Key) -> bool {
 
 fn other_value(key: &Key) -> &'static str {
     match (key.name, &key.kind) {
+        ("pool", _) if key.example == "canary" => "web",
         ("pool", _) => "canary",
         ("redirect", _) => "{ host: other.example.com }",
         ("respond", _) => "{ status: 205 }",

@@ -1,0 +1,125 @@
+//! Copies of requests for another pool, whose answers nobody sees: a new version tried on real
+//! traffic.
+//!
+//! # Why can a copy never hurt the original?
+//!
+//! It is made of what is in memory anyway, once the original has its answer, and is sent by a task
+//! of its own. Copies that would be too many are dropped; so are those of uploads that were not
+//! kept whole ([`REPLAY_BYTES_MAX`](crate::flow::REPLAY_BYTES_MAX)) and of tunnels.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::dial;
+use crate::exchange::Exchange;
+use crate::health::Observation;
+use crate::http1::body::Framing;
+use crate::http1::egress::{self, Changes};
+use crate::route::{HeaderRules, Mirror};
+use crate::worker::Picked;
+
+/// Copies under way at once, in each worker: a slow pool of copies must not hold memory without end.
+const UNDER_WAY_MAX: usize = 256;
+
+/// Sends a copy of the request if its route says so and chance has it. The request has its answer.
+pub fn copy(exchange: &Exchange<'_>) {
+    let Some(mirror) = exchange.modifiers().and_then(|modifiers| modifiers.mirror) else { return };
+    if fastrand::u32(..100) < u32::from(mirror.percent) {
+        send(exchange, mirror);
+    }
+}
+
+fn send(exchange: &Exchange<'_>, mirror: Mirror) {
+    let place = Rc::clone(&exchange.client.worker.mirrors);
+    let Some(place) = Place::take(place) else {
+        return tracing::debug!("a copy of a request is dropped: too many are under way");
+    };
+    let pool = usize::from(mirror.pool.0);
+    let Some(picked) = exchange.view.pools[pool].pick(&[]) else { return };
+    let backend = Picked::new(&exchange.view, pool, picked);
+    let Some(message) = message(exchange, &backend) else { return };
+    tokio::task::spawn_local(async move {
+        let _place = place;
+        if let Err(error) = deliver(&backend, &message).await {
+            tracing::debug!(backend = %backend.name, %error, "a copy of a request was not answered");
+        }
+    });
+}
+
+/// Writes the copy, if all of the request is there.
+fn message(exchange: &Exchange<'_>, backend: &Picked) -> Option<Vec<u8>> {
+    let request = &exchange.request;
+    let body = exchange.upload.kept_body().filter(|_| request.upgrade.is_none())?;
+    let modifiers = exchange.modifiers();
+    let rules = modifiers.map(|modifiers| modifiers.request_headers.clone()).unwrap_or_default();
+    // One request a connection: whatever the copy's answer is, its end is the end of the connection.
+    let rules = HeaderRules {
+        add: [rules.add, vec![("Connection".to_owned(), "close".to_owned())]].concat(),
+        ..rules
+    };
+    let changes = Changes { target: exchange.target.as_deref(), fields: Some(&rules) };
+    let authority = backend.url.authority.as_bytes();
+    let mut out = Vec::new();
+    let bytes = exchange.upload.bytes();
+    egress::request(&mut out, bytes, request, exchange.egress_client(), authority, changes);
+    if request.body == Framing::Chunked && !body.is_empty() {
+        egress::chunk_size(&mut out, body.len());
+        out.extend_from_slice(body);
+        out.extend_from_slice(b"\r\n");
+    } else {
+        out.extend_from_slice(body);
+    }
+    if request.body == Framing::Chunked {
+        out.extend_from_slice(b"0\r\n\r\n");
+    }
+    Some(out)
+}
+
+/// Sends a copy and reads its answer away, within the times of its pool.
+async fn deliver(backend: &Picked, message: &[u8]) -> Result<(), String> {
+    let settings = &backend.pool().settings;
+    let within = async |limit, address| timeout(limit, dial::connect(address)).await.ok();
+    let mut stream = match dial::dial(backend, settings.timeout_connect, within).await {
+        Ok(stream) => stream,
+        Err(reason) => {
+            if reason.is_connection_error() {
+                backend.observe(Observation::RequestFailed(reason));
+            }
+            return Err(reason.code().to_owned());
+        }
+    };
+    match timeout(settings.timeout_response, exchange_bytes(&mut stream, message)).await {
+        Ok(outcome) => outcome.map_err(|error| error.to_string()),
+        Err(_) => Err("it took too long".to_owned()),
+    }
+}
+
+async fn exchange_bytes(stream: &mut TcpStream, message: &[u8]) -> std::io::Result<()> {
+    stream.write_all(message).await?;
+    let mut answer = vec![0; 16 * 1024];
+    while stream.read(&mut answer).await? > 0 {}
+    Ok(())
+}
+
+/// One of the copies that may be under way.
+struct Place(Rc<Cell<usize>>);
+
+impl Place {
+    fn take(taken: Rc<Cell<usize>>) -> Option<Self> {
+        if taken.get() >= UNDER_WAY_MAX {
+            return None;
+        }
+        taken.set(taken.get() + 1);
+        Some(Self(taken))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
