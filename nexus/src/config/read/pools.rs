@@ -8,6 +8,7 @@ use crate::config::problem::{Problem, Step};
 use crate::config::quantity::show_time;
 use crate::config::section::Section;
 use crate::retry::Policy;
+use crate::route::Modifiers;
 use crate::settings::{PoolSettings, Probing};
 
 /// A pool that was read.
@@ -49,7 +50,12 @@ pub(super) fn read(
     };
     probes(&settings, &health_check, problems);
     retries(&settings, &retry, problems);
-    deadlines(&settings, section, shutdown, problems);
+    let is_written = timeouts.written("connect").is_some();
+    let places = Places {
+        timeouts: timeouts.place(if is_written { "connect" } else { "response" }),
+        retry: retry.place("on_timeout"),
+    };
+    deadlines(&settings, places, shutdown, problems);
     Pool { settings, span: entry.span, is_short: false }
 }
 
@@ -88,6 +94,31 @@ fn probes(pool: &PoolSettings, section: &Section<'_>, problems: &mut Vec<Problem
     }
 }
 
+/// Warns of what a route says of its pool's attempts and times.
+pub(super) fn of_route(
+    pool: &Pool,
+    section: &Section<'_>,
+    modifiers: &Modifiers,
+    shutdown: Duration,
+    problems: &mut Vec<Problem>,
+) {
+    let (retry, timeouts) = (section.section("retry"), section.section("timeouts"));
+    if section.written("retry").is_none() && section.written("timeouts").is_none() {
+        return;
+    }
+    let settings = PoolSettings {
+        retry: modifiers.retry.unwrap_or(pool.settings.retry),
+        timeout_response: modifiers.timeout_response.unwrap_or(pool.settings.timeout_response),
+        ..pool.settings.clone()
+    };
+    retries(&settings, &retry, problems);
+    let by_timeout = timeouts.written("response").is_some();
+    let written = if by_timeout { timeouts.place("response") } else { retry.span() };
+    let by_retry = retry.written("on_timeout").map_or(written, |node| node.span);
+    let places = Places { timeouts: written, retry: by_retry };
+    deadlines(&settings, places, shutdown, problems);
+}
+
 /// Warns of attempts that cannot be made.
 fn retries(pool: &PoolSettings, section: &Section<'_>, problems: &mut Vec<Problem>) {
     let attempts = pool.retry.attempts_max;
@@ -104,26 +135,23 @@ fn retries(pool: &PoolSettings, section: &Section<'_>, problems: &mut Vec<Proble
     }
 }
 
+/// Where it is said how long attempts may take, and which there are.
+#[derive(Clone, Copy)]
+struct Places {
+    timeouts: Span,
+    retry: Span,
+}
+
 /// Warns of attempts that together take longer than anybody waits for them.
-fn deadlines(
-    pool: &PoolSettings,
-    section: &Section<'_>,
-    shutdown: Duration,
-    problems: &mut Vec<Problem>,
-) {
-    let retry = section.section("retry");
-    let timeouts = section.section("timeouts");
+fn deadlines(pool: &PoolSettings, places: Places, shutdown: Duration, problems: &mut Vec<Problem>) {
     let count = u32::try_from(pool.backends.len()).unwrap_or(u32::MAX);
     let tries = pool.retry.attempts_max.min(count.max(1));
     let (each, limit, what, deadline, cure, place) = if pool.retry.on_timeout {
-        let place = retry.place("on_timeout");
         let names = ("waiting for answers", "`timeouts.shutdown`", "`timeouts.response`");
-        (pool.timeout_response, shutdown, names.0, names.1, names.2, place)
+        (pool.timeout_response, shutdown, names.0, names.1, names.2, places.retry)
     } else {
-        let is_written = timeouts.written("connect").is_some();
-        let place = if is_written { timeouts.place("connect") } else { timeouts.place("response") };
         let names = ("connecting", "`timeouts.response`", "`timeouts.connect`");
-        (pool.timeout_connect, pool.timeout_response, names.0, names.1, names.2, place)
+        (pool.timeout_connect, pool.timeout_response, names.0, names.1, names.2, places.timeouts)
     };
     let all = each.saturating_mul(tries);
     if tries > 1 && all > limit {

@@ -1,6 +1,7 @@
 //! Routes: each by itself, then all together.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use crate::config::node::{Span, Value};
 use crate::config::problem::{Problem, Step};
@@ -10,7 +11,7 @@ use crate::route::{
     ValueMatch, Warning,
 };
 
-use super::pools::Pool;
+use super::pools::{self, Pool};
 use super::rules;
 
 /// A route that was read, and where it stands.
@@ -25,8 +26,9 @@ struct Placed {
 pub(super) fn read(top: &Section<'_>, pools: &[Pool], problems: &mut Vec<Problem>) -> Table {
     let mut used = vec![false; pools.len()];
     let sections = top.sections("routes");
-    let mut placed: Vec<Placed> =
-        sections.iter().filter_map(|section| one(section, pools, &mut used, problems)).collect();
+    let shutdown = top.section("timeouts").time("shutdown");
+    let mut one = |section| one(section, pools, shutdown, &mut used, problems);
+    let mut placed: Vec<Placed> = sections.iter().filter_map(&mut one).collect();
     // What cannot be read right ties with nothing.
     let errors: Vec<_> = problems.iter().filter(|problem| problem.is_error()).collect();
     if !errors.is_empty() {
@@ -142,6 +144,7 @@ fn id(at: usize) -> PoolId {
 fn one(
     section: &Section<'_>,
     pools: &[Pool],
+    shutdown: Duration,
     used: &mut [bool],
     problems: &mut Vec<Problem>,
 ) -> Option<Placed> {
@@ -169,13 +172,17 @@ fn one(
     });
     let split = split.and_then(|(split, shares)| rules::split(&split, &shares, problems));
     let first = direct.or(split.as_ref().and_then(|split| split.shares().next().map(|(id, _)| id)));
-    let policy = first.and_then(|id| pools.get(usize::from(id.0))).map(|pool| pool.settings.retry);
+    let answering = first.and_then(|id| pools.get(usize::from(id.0)));
+    let policy = answering.map(|pool| pool.settings.retry);
     let action = direct.map(Action::Pool).or(split.map(Action::Split));
     let action = action.or_else(|| rules::answer(section));
     if let Some(to) = mirror.filter(|to| action == Some(Action::Pool(to.pool))) {
         twice(section, &pools[usize::from(to.pool.0)], problems);
     }
     let modifiers = Modifiers { mirror, ..rules::modifiers(section, policy, problems) };
+    if let Some(pool) = answering {
+        pools::of_route(pool, section, &modifiers, shutdown, problems);
+    }
     let name = section.text_if("name");
     let is_named = name.is_some();
     let span = section.span();
