@@ -25,14 +25,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use serde_json::Value as Json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, spawn_local};
 
 use crate::control::Command;
-use crate::reload::History;
+use crate::reload::{Effective, History};
 use crate::settings::AdminAddress;
 use crate::snapshot::Published;
 
@@ -57,7 +56,7 @@ pub struct Shared {
     /// What became of reloads. Only the control task writes it.
     pub history: Rc<RefCell<History>>,
     /// Every effective value, as it was read. Only the control task writes it.
-    pub effective: Rc<RefCell<Json>>,
+    pub effective: Rc<RefCell<Effective>>,
     /// When it started.
     pub began: Instant,
 }

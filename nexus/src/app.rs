@@ -21,7 +21,7 @@ use crate::control::{Beginning, Command, Control, Order, Refused};
 use crate::listen::{self, Listening};
 use crate::log::{Log, Writer};
 use crate::plan::Plan;
-use crate::reload::{Failure, Report, Source};
+use crate::reload::{Effective, Failure, Report, Source};
 use crate::settings::{AdminAddress, Settings};
 use crate::snapshot::{Published, Snapshot};
 use crate::worker::Worker;
@@ -110,7 +110,7 @@ impl Nexus {
         settings: Settings,
         out: impl io::Write + Send + 'static,
     ) -> Result<Self, StartError> {
-        Self::start_from(settings, Json::Null, None, out)
+        Self::start_from(settings, Arc::new(|| Json::Null), None, out)
     }
 
     /// The same for settings that came from a `source`, which may be read again; `effective` is
@@ -121,7 +121,7 @@ impl Nexus {
     /// Fails if an address cannot be listened on. Nothing runs then.
     pub fn start_from(
         settings: Settings,
-        effective: Json,
+        effective: Effective,
         source: Option<Arc<dyn Source>>,
         out: impl io::Write + Send + 'static,
     ) -> Result<Self, StartError> {

@@ -14,7 +14,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use serde_json::Value as Json;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 
@@ -23,7 +22,7 @@ use crate::backend::{Backend, Serial};
 use crate::listen;
 use crate::plan::{self, Plan};
 use crate::probe;
-use crate::reload::{By, Failure, Problems, Reading, Report, Source, Unconfirmed};
+use crate::reload::{By, Effective, Failure, Problems, Reading, Report, Source, Unconfirmed};
 use crate::settings::{AdminAddress, Probing, Settings};
 use crate::snapshot::{Published, Snapshot};
 use crate::watch;
@@ -112,7 +111,7 @@ pub struct Beginning {
     /// Where settings are read anew.
     pub source: Option<Arc<dyn Source>>,
     /// The effective values of the settings that it begins with.
-    pub effective: Json,
+    pub effective: Effective,
 }
 
 /// The control task's state.

@@ -45,9 +45,13 @@ pub struct Reading {
     pub settings: Settings,
     /// What is odd about them, though not wrong.
     pub warnings: Problems,
-    /// Every effective value, as `nexus check --print --format json` has it, without secrets.
-    pub effective: Json,
+    /// Every effective value.
+    pub effective: Effective,
 }
+
+/// Writes every effective value, as `nexus check --print --format json` does, without secrets. Made
+/// when somebody asks: of many routes that is more than the routes themselves.
+pub type Effective = Arc<dyn Fn() -> Json + Send + Sync>;
 
 /// What is wrong with settings, in the two forms in which people and programs want it.
 #[derive(Debug, Clone, Default)]
@@ -167,7 +171,7 @@ pub struct Unconfirmed {
     /// What to go back to.
     pub before: Settings,
     /// The effective values of it.
-    pub effective: Json,
+    pub effective: Effective,
     /// When.
     pub until: tokio::time::Instant,
 }

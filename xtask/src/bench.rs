@@ -21,6 +21,7 @@ mod cpu;
 mod idle;
 mod measure;
 mod peers;
+mod routes;
 mod rows;
 mod table;
 
@@ -51,6 +52,9 @@ pub(crate) struct Args {
     /// Measure memory per idle client connection instead
     #[arg(long)]
     idle: bool,
+    /// Measure Nexus with 10 routes and with 10,000 instead: a request's cost, the start, memory
+    #[arg(long, conflicts_with = "idle")]
+    routes: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, clap::ValueEnum)]
@@ -98,6 +102,9 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     allow_many_files()?;
     if args.idle {
         return idle::run(&bench, &peers);
+    }
+    if args.routes {
+        return routes::run(&bench, args.rounds);
     }
     let results = bench.all(&peers, &rows, args.rounds)?;
     println!("\n{}", results.markdown());

@@ -262,7 +262,7 @@ async fn run(
         }
         Which::Status => json!(status::status(shared)),
         Which::Pools => json!(status::pools(&shared.published.current())),
-        Which::Config => shared.effective.borrow().clone(),
+        Which::Config => (*shared.effective.borrow())(),
         Which::Explain => explain(shared, request).await?,
         Which::Plan => plan(shared, request).await?,
         Which::Reload => reload(shared, who, &request).await?,

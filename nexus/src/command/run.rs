@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value as Json;
 
@@ -13,7 +13,7 @@ use crate::config::problem::{Problem, Severity};
 use crate::config::render::Colour;
 use crate::config::source::Sources;
 use crate::config::{self, World, print, render};
-use crate::reload::{Problems, Reading, Source};
+use crate::reload::{Effective, Problems, Reading, Source};
 
 /// What a configuration document that came over the admin address is called.
 const DOCUMENT: &str = "configuration.json";
@@ -49,7 +49,7 @@ impl Configured {
     pub fn read_from(&self, world: &dyn World, colour: Colour) -> Result<Reading, Problems> {
         let Some(path) = &self.flags.config else {
             let (settings, warnings) = (self.flags.clone().settings(), Problems::default());
-            return Ok(Reading { settings, warnings, effective: Json::Array(Vec::new()) });
+            return Ok(Reading { settings, warnings, effective: nothing() });
         };
         let world = Recording { world, seen: RefCell::default() };
         let outcome = self.load(path, &world, colour);
@@ -68,15 +68,26 @@ impl Configured {
             text,
             list: render::json(&loaded.problems, &loaded.sources)["problems"].take(),
         };
-        let (Some(config), Some(root)) = (loaded.config, &loaded.root) else {
-            return Err(problems);
-        };
-        let effective = print::json(root, &loaded.sources);
+        let (Some(config), Some(root)) = (loaded.config, loaded.root) else { return Err(problems) };
+        let sources = loaded.sources;
         match self.flags.clone().over(&self.said, config.into_settings()) {
-            Ok(settings) => Ok(Reading { settings, warnings: problems, effective }),
+            Ok(settings) => {
+                let is_asked = settings.admin.is_some();
+                let effective: Effective = if is_asked {
+                    Arc::new(move || print::json(&root, &sources))
+                } else {
+                    nothing()
+                };
+                Ok(Reading { settings, warnings: problems, effective })
+            }
             Err(why) => Err(Problems { list: Json::from(vec![why.clone()]), text: why }),
         }
     }
+}
+
+/// What nobody can ask for need not be kept.
+fn nothing() -> Effective {
+    Arc::new(|| Json::Array(Vec::new()))
 }
 
 impl Source for Configured {

@@ -12,6 +12,8 @@ pub struct Sources {
 struct Source {
     name: String,
     text: String,
+    /// Where its lines begin: of a long file thousands of places are asked for.
+    lines: Vec<usize>,
 }
 
 /// Where a span begins, for people.
@@ -33,7 +35,9 @@ impl Sources {
     /// Adds a file; its text is empty if it could not be read.
     pub fn add(&mut self, name: &str, text: &str) -> FileId {
         let id = u16::try_from(self.files.len()).expect("includes are limited to fewer files");
-        self.files.push(Source { name: name.to_owned(), text: text.to_owned() });
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        self.files.push(Source { name: name.to_owned(), text: text.to_owned(), lines });
         FileId(id)
     }
 
@@ -66,12 +70,13 @@ impl Sources {
         let source = &self.files[usize::from(span.file.0)];
         let text = source.text.as_str();
         let start = floor(text, span.start);
-        let begin = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line = source.lines.partition_point(|begin| *begin <= start);
+        let begin = source.lines[line - 1];
         let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
         let meant = &text[start..floor(text, span.end).clamp(start, end)];
         Place {
             file: &source.name,
-            line: text[..begin].matches('\n').count() + 1,
+            line,
             column: text[begin..start].chars().count() + 1,
             text: text[begin..end].trim_end(),
             width: meant.trim_end().chars().count().max(1),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::peers::Peer;
+use super::peers::{Peer, Running};
 use super::rows::Row;
 use super::table::Cell;
 use super::{Bench, cpu};
@@ -17,13 +17,19 @@ const LIMIT_END: Duration = Duration::from_secs(15);
 
 pub(super) fn measure(bench: &Bench, peer: Peer, row: &Row, backends: &[Backend]) -> Result<Cell> {
     let proxy = cpu::on(bench.cpus.0, || peer.start(bench, row, backends))??;
-    let url = format!("http://{}", proxy.address);
+    let cell = cost(bench, &proxy, row, "/")?;
+    proxy.stop();
+    Ok(cell)
+}
+
+/// Measures a proxy that runs, with requests for a path.
+pub(super) fn cost(bench: &Bench, proxy: &Running, row: &Row, path: &str) -> Result<Cell> {
+    let url = format!("http://{}{path}", proxy.address);
     load(bench, row, &url, WARM_UP)?;
     let before = (cpu::used(proxy.group())?, cpu::busy(bench.cpus.0)?);
     let report = load(bench, row, &url, Duration::from_secs(bench.seconds))?;
     let used = cpu::used(proxy.group())?.saturating_sub(before.0);
     let busy = cpu::busy(bench.cpus.0)?.saturating_sub(before.1);
-    proxy.stop();
     ensure!(report.totals.ok > 0, "no request succeeded");
     Ok(Cell {
         cpu_us: used.as_secs_f64() * 1e6 / report.totals.sent as f64,

@@ -109,7 +109,11 @@ impl Peer {
     /// Starts it before these backends; it inherits this thread's CPU.
     pub(super) fn start(self, bench: &Bench, row: &Row, backends: &[Backend]) -> Result<Running> {
         match self {
-            Self::Nexus => nexus(bench, backends),
+            Self::Nexus => {
+                let flags: Vec<_> =
+                    backends.iter().map(|one| format!("--backend={}", one.url())).collect();
+                nexus(bench, &flags)
+            }
             Self::Floor => floor(bench, backends),
             Self::Nginx | Self::Haproxy => self.installed_one(bench, row, backends),
         }
@@ -151,12 +155,13 @@ struct Site<'a> {
     with_log: bool,
 }
 
-fn nexus(bench: &Bench, backends: &[Backend]) -> Result<Running> {
+/// Starts Nexus with one worker and these flags.
+pub(super) fn nexus(bench: &Bench, flags: &[String]) -> Result<Running> {
     let log = if bench.with_log { "stdout" } else { "off" };
     let mut args =
         ["--listen=127.0.0.1:0", "--workers=1", "--log-format=json"].map(str::to_owned).to_vec();
     args.push(format!("--access-log={log}"));
-    args.extend(backends.iter().map(|backend| format!("--backend={}", backend.url())));
+    args.extend_from_slice(flags);
     let process = Process::start(Launch {
         name: "nexus".to_owned(),
         program: bench.programs.nexus.clone(),

@@ -154,7 +154,7 @@ fn spread(cells: &[Cell]) -> Option<f64> {
     Some((most - least) / median(values)?)
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
