@@ -1,6 +1,7 @@
 //! One address that requests are sent to, and what is known of it.
 
 pub mod idle;
+pub mod latency;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -11,6 +12,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::health::{Health, Observation, Verdict};
+
+use latency::Latency;
 
 /// Where a backend is, as configured: `http://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -105,6 +108,10 @@ pub struct Backend {
     since: AtomicU64,
     /// Whether a probe has come back.
     is_probed: AtomicBool,
+    /// Requests under way, as far as its pool counts them.
+    in_flight: AtomicU32,
+    /// How long it takes to answer, as far as its pool wants to know.
+    pub latency: Latency,
     /// Rung when the verdict flips, so that the control task lays out the picker.
     bell: Arc<Notify>,
     /// Rung when a request found it DOWN, so that its probe soon says whether that is so.
@@ -128,6 +135,8 @@ impl Backend {
             health: Mutex::default(),
             since: AtomicU64::new(now()),
             is_probed: AtomicBool::new(false),
+            in_flight: AtomicU32::new(0),
+            latency: Latency::default(),
             bell,
             doubted: Notify::new(),
         }
@@ -136,6 +145,22 @@ impl Backend {
     /// Returns whether the verdict is UP.
     pub fn is_up(&self) -> bool {
         self.is_up.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many requests are under way.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Counts one more request, unless there are `max`.
+    pub fn take(&self, max: u32) -> bool {
+        let one_more = |count: u32| (count < max).then(|| count + 1);
+        self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+    }
+
+    /// Counts one request less.
+    pub fn give_back(&self) {
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Returns how often it went DOWN.

@@ -8,9 +8,11 @@ use ipnet::IpNet;
 
 use crate::backend::BackendUrl;
 use crate::config::Scalar;
+use crate::config::nearest;
 use crate::config::quantity::{address, admin_address, network};
 use crate::listen;
 use crate::log::LogFormat;
+use crate::picker::{Algorithm, HashKey};
 use crate::retry::Policy;
 use crate::settings::{Admin, AdminAddress, PoolSettings, Probing, Settings, Timeouts, Token};
 
@@ -101,6 +103,11 @@ pub struct Flags {
     /// Where requests go, http://host:port [repeatable]
     #[arg(short, long, value_name = "URL", default_values = ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"])]
     pub backend: Vec<BackendUrl>,
+
+    /// How a backend is picked: round_robin, least_connections, random, power_of_two, peak_ewma,
+    /// ring_hash, maglev, rendezvous, ip_hash or first
+    #[arg(long, value_name = "NAME", default_value = "round_robin", value_parser = algorithm)]
+    pub algorithm: Algorithm,
 
     /// Threads that carry requests: `auto` is one per core
     #[arg(long, value_name = "N", default_value = "auto", value_parser = workers)]
@@ -221,7 +228,9 @@ impl Flags {
             listeners: self.listen,
             pools: vec![PoolSettings {
                 name: "default".to_owned(),
-                backends: self.backend,
+                backends: self.backend.into_iter().map(Into::into).collect(),
+                algorithm: self.algorithm,
+                hash_key: HashKey::default(),
                 probing: Probing { interval: self.health_interval, timeout: self.health_timeout },
                 retry: Policy { attempts_max: self.attempts, on_timeout: self.retry_on_timeout },
                 timeout_connect: self.connect_timeout,
@@ -274,6 +283,16 @@ fn token(path: &str) -> Result<Secret, String> {
         Ok(_) => Ok(Secret(text.trim().to_owned())),
         Err(complaint) => Err(complaint.hint),
     }
+}
+
+/// Reads the name of an algorithm.
+fn algorithm(name: &str) -> Result<Algorithm, String> {
+    Algorithm::called(name).ok_or_else(|| {
+        let known: Vec<_> = Algorithm::ALL.iter().map(|known| known.name()).collect();
+        let near = nearest::to(name, known.iter().copied());
+        let all = || format!("use one of {}", known.join(", "));
+        near.map_or_else(all, |near| format!("did you mean `{near}`?"))
+    })
 }
 
 /// Reads a number of workers, or `auto`.

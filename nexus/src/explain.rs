@@ -6,6 +6,8 @@
 mod question;
 mod text;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 pub use question::{BadQuestion, Question};
@@ -13,11 +15,12 @@ pub use question::{BadQuestion, Question};
 use crate::backend::Backend;
 use crate::health::Verdict;
 use crate::http1::gate::Request;
-use crate::pool::Pool;
+use crate::picker::{Algorithm, HashKey};
+use crate::pool::{Pool, now_ms};
 use crate::reason::Reason;
 use crate::retry::{self, Again, Failure, Policy, Progress};
 use crate::route::{self, Action, Facts, HeadFields, Modifiers, Route, Split, Table};
-use crate::settings::PoolSettings;
+use crate::settings::{BackendSettings, PoolSettings};
 use crate::snapshot::Snapshot;
 use crate::way::{Next, Way};
 
@@ -93,6 +96,12 @@ pub enum Origin {
     File,
 }
 
+/// The request that is explained.
+struct Asked<'a> {
+    request: &'a Request,
+    facts: &'a Facts<'a>,
+}
+
 /// Explains what would become of a request.
 ///
 /// # Errors
@@ -114,9 +123,10 @@ pub fn explain(
     };
     let fields = HeadFields { bytes: &bytes, fields: &request.head.fields };
     let facts = route::Facts::of(&request, &fields, question.client);
+    let asked = Asked { request: &request, facts: &facts };
     let Some(table) = &snapshot.settings.routes else {
         "goes to the only pool: there are no routes".clone_into(&mut told.outcome);
-        told.pools.push(pool(snapshot, origin, &request, None, 0));
+        told.pools.push(pool(snapshot, origin, &asked, None, 0));
         return Ok(told);
     };
     others(&mut told, table, &facts);
@@ -132,7 +142,7 @@ pub fn explain(
             return Ok(told);
         }
     }
-    follow(&mut told, snapshot, origin, &request, way, route);
+    follow(&mut told, snapshot, origin, &asked, way, route);
     Ok(told)
 }
 
@@ -165,7 +175,7 @@ fn follow(
     told: &mut Explanation,
     snapshot: &Snapshot,
     origin: Origin,
-    request: &Request,
+    request: &Asked<'_>,
     way: Way,
     route: Option<&Route>,
 ) {
@@ -204,7 +214,7 @@ fn follow(
 fn by_chance(
     snapshot: &Snapshot,
     origin: Origin,
-    request: &Request,
+    request: &Asked<'_>,
     modifiers: Option<&Modifiers>,
     split: &Split,
 ) -> Vec<PoolExplained> {
@@ -239,44 +249,74 @@ fn changes(snapshot: &Snapshot, modifiers: &Modifiers) -> Vec<String> {
 fn pool(
     snapshot: &Snapshot,
     origin: Origin,
-    request: &Request,
+    facts: &Asked<'_>,
     modifiers: Option<&Modifiers>,
     at: usize,
 ) -> PoolExplained {
     let pool = &snapshot.pools[at];
-    let (next, picked) = next(pool, origin);
+    let has_key = pool.settings.algorithm.has_key();
+    let key = if has_key { pool.settings.hash_key.of(facts.facts) } else { 0 };
+    let (next, picked) = next(pool, origin, key);
+    let backends = pool.backends().iter().zip(&pool.settings.backends);
     PoolExplained {
         pool: pool.settings.name.clone(),
         share: None,
         picked,
         next,
-        backends: pool.backends().iter().map(|backend| candidate(backend, origin)).collect(),
+        backends: backends.map(|(one, wanted)| candidate(pool, one, wanted, origin)).collect(),
         timeouts: timeouts(snapshot, &pool.settings, modifiers),
-        retry: retry(&pool.settings, modifiers, request),
+        retry: retry(&pool.settings, modifiers, facts.request),
     }
 }
 
-fn next(pool: &Pool, origin: Origin) -> (Option<String>, String) {
-    let available = pool.backends().iter().filter(|backend| backend.is_up()).count();
-    let (place, turn) = pool.next();
-    match (origin, place) {
-        (Origin::File, _) => (None, "round robin; chance decides who begins".to_owned()),
-        (_, None) => {
-            (None, format!("round robin; nobody of {} is available", pool.backends().len()))
+fn next(pool: &Pool, origin: Origin, key: u64) -> (Option<String>, String) {
+    let name = pool.settings.algorithm.name();
+    let is_open = |(backend, wanted): &(&Arc<Backend>, &BackendSettings)| {
+        backend.is_up() && wanted.weight > 0
+    };
+    let open: Vec<_> =
+        pool.backends().iter().zip(&pool.settings.backends).filter(is_open).collect();
+    let (place, turn) = pool.next(key);
+    let next = place.map(|place| pool.backends()[usize::from(place.0)].name.to_string());
+    let by = if pool.settings.algorithm.has_key() {
+        format!("; {} is {key:016x}", key_words(&pool.settings.hash_key))
+    } else {
+        String::new()
+    };
+    match (origin, &next) {
+        (Origin::File, _) => (None, format!("{name}{by}; nobody was asked: this is a file")),
+        _ if open.is_empty() => {
+            (None, format!("{name}; nobody of {} is available", pool.backends().len()))
         }
-        (_, Some(place)) => {
-            let name = pool.backends()[usize::from(place.0)].name.to_string();
-            let at = turn % available.max(1) + 1;
-            (
-                Some(name),
-                format!("round robin; turn {turn} falls to number {at} of {available} available"),
-            )
+        (_, None) => (None, format!("{name}; chance decides among {}", open.len())),
+        (_, Some(_)) => {
+            let is_by_turn = matches!(
+                pool.settings.algorithm,
+                Algorithm::RoundRobin | Algorithm::LeastConnections
+            );
+            let turn = if is_by_turn { format!("; turn {turn}") } else { String::new() };
+            (next, format!("{name}{by}{turn} of {} available", open.len()))
         }
     }
 }
 
-fn candidate(backend: &Backend, origin: Origin) -> Candidate {
-    let (is_available, why) = match (origin, backend.health().verdict) {
+fn key_words(key: &HashKey) -> String {
+    match key {
+        HashKey::Client => "the client's key".to_owned(),
+        HashKey::Path => "the path's key".to_owned(),
+        HashKey::Header(name) => format!("the key of header {name}"),
+        HashKey::Cookie(name) => format!("the key of cookie {name}"),
+        HashKey::Query(name) => format!("the key of query {name}"),
+    }
+}
+
+fn candidate(
+    pool: &Pool,
+    backend: &Backend,
+    wanted: &BackendSettings,
+    origin: Origin,
+) -> Candidate {
+    let (is_available, mut why) = match (origin, backend.health().verdict) {
         (Origin::File, _) => (true, "not asked: this is a file".to_owned()),
         (_, Verdict::Up) if !backend.is_probed() => {
             (true, "UP until a probe says otherwise".to_owned())
@@ -286,6 +326,20 @@ fn candidate(backend: &Backend, origin: Origin) -> Candidate {
             (false, format!("DOWN, {}: {}", reason.code(), reason.facts().sentence))
         }
     };
+    let is_weighted = pool.settings.backends.iter().any(|other| other.weight != 1);
+    if is_weighted {
+        why += &format!(", weight {}", wanted.weight);
+    }
+    let algorithm = pool.settings.algorithm;
+    if origin == Origin::Running && (algorithm.counts() || wanted.requests_max.is_some()) {
+        let max = wanted.requests_max.map(|max| format!(" of {max}")).unwrap_or_default();
+        why += &format!(", {}{max} under way", backend.in_flight());
+    }
+    if origin == Origin::Running && algorithm.times() {
+        why += &format!(", {:.1} ms", backend.latency.expected(now_ms()) / 1000.0);
+    }
+    let is_full = wanted.requests_max.is_some_and(|max| backend.in_flight() >= max);
+    let is_available = is_available && wanted.weight > 0 && !is_full;
     Candidate { url: backend.name.to_string(), is_available, why }
 }
 

@@ -39,7 +39,7 @@ fn send(exchange: &Exchange<'_>, mirror: Mirror) {
         return tracing::debug!("a copy of a request is dropped: too many are under way");
     };
     let pool = usize::from(mirror.pool.0);
-    let Some(picked) = exchange.view.pools[pool].pick(&[]) else { return };
+    let Some(picked) = exchange.view.pools[pool].pick(fastrand::u64(..), &[]) else { return };
     let backend = Picked::new(&exchange.view, pool, picked);
     let Some(message) = message(exchange, &backend) else { return };
     tokio::task::spawn_local(async move {

@@ -157,9 +157,17 @@ impl Plan {
         for name in before.difference(&after) {
             self.add(Weight::Warning, format!("{what}: {name}"), REMOVED);
         }
+        for new in &new.backends {
+            let Some(old) = old.backends.iter().find(|old| old.url == new.url) else { continue };
+            let place = format!("{what}: {new}");
+            self.value(&place, "weight", &old.weight, &new.weight);
+            self.value(&place, "max_requests", &old.requests_max, &new.requests_max);
+        }
         self.capacity(&what, &before, &after, |name| facts.is_up(&new.name, name));
         let mut value =
             |name: &str, old: &dyn Debug, new: &dyn Debug| self.value(&what, name, old, new);
+        value("algorithm", &Word(old.algorithm.name()), &Word(new.algorithm.name()));
+        value("hash_key", &old.hash_key, &new.hash_key);
         value("health_check.interval", &old.probing.interval, &new.probing.interval);
         value("health_check.timeout", &old.probing.timeout, &new.probing.timeout);
         value("retry.attempts", &old.retry.attempts_max, &new.retry.attempts_max);
@@ -249,6 +257,15 @@ fn show(value: &(impl Debug + ?Sized)) -> String {
 
 fn backends(count: usize) -> String {
     format!("{count} backend{}", if count == 1 { "" } else { "s" })
+}
+
+/// A word as it is.
+struct Word(&'static str);
+
+impl Debug for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
 }
 
 /// A list as people write it.

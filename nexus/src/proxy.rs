@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
 use crate::buffer::Buffer;
@@ -14,13 +14,14 @@ use crate::http1::gate::Request;
 use crate::log::Record;
 use crate::mirror;
 use crate::picker::Place;
+use crate::pool::{Pool, now_ms};
 use crate::reason::{Fault, Reason};
 use crate::respond::own::{self, Refusal};
 use crate::respond::{self, End};
 use crate::retry::{self, Again, Facts, WhyNot};
 use crate::route::{self, HeadFields};
 use crate::way::{Next, Way};
-use crate::worker::{Picked, View};
+use crate::worker::{Picked, Taken, View};
 
 /// Answers one request. It cannot fail: what goes wrong becomes an answer.
 ///
@@ -69,7 +70,7 @@ fn find_way(view: &View, request: &Request, upload: &Flow, client: IpAddr) -> Wa
 /// Asks backends for the answer and passes it on, or says why there is none.
 async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Picked>, End) {
     match find_answer(exchange, attempts).await {
-        Ok(answered) => {
+        Ok((answered, _taken)) => {
             mirror::copy(exchange);
             let backend = answered.upstream.backend.clone();
             (Some(backend), respond::relay(exchange, answered).await)
@@ -94,19 +95,34 @@ struct Attempts {
 async fn find_answer(
     exchange: &mut Exchange<'_>,
     attempts: &mut Attempts,
-) -> Result<Answered, Reason> {
+) -> Result<(Answered, Taken), Reason> {
     let view = View::clone(&exchange.view);
     let pool = &view.pools[exchange.pool];
+    let key = key(exchange, pool);
     let mut last = Reason::NoBackendAvailable;
-    while let Some(place) = pool.pick(&attempts.tried) {
+    while let Some(place) = pool.pick(key, &attempts.tried) {
         let backend = Picked::new(&view, exchange.pool, place);
+        let Some(taken) = Taken::take(&backend) else {
+            if attempts.count == 0 {
+                last = Reason::BackendsFull;
+            }
+            attempts.tried.push(place);
+            continue;
+        };
         attempts.count += 1;
         let mut fresh = false;
         loop {
+            let clock = Clock::start(pool);
             let failure = match forward::attempt(exchange, &backend, fresh).await {
-                Ok(answered) => return Ok(answered),
+                Ok(answered) => {
+                    clock.answered(&backend);
+                    return Ok((answered, taken));
+                }
                 Err(failure) => failure,
             };
+            if failure.reason.facts().fault == Fault::Backend {
+                clock.failed(&backend);
+            }
             if failure.reason.is_connection_error() {
                 exchange.client.worker.idle.borrow_mut().close(&backend);
             }
@@ -131,6 +147,39 @@ async fn find_answer(
         attempts.tried.push(place);
     }
     Err(last)
+}
+
+/// Returns what the request is about, if the pool's algorithm goes by that.
+fn key(exchange: &Exchange<'_>, pool: &Pool) -> u64 {
+    if !pool.settings.algorithm.has_key() {
+        return 0;
+    }
+    let request = &exchange.request;
+    let fields = HeadFields { bytes: exchange.upload.bytes(), fields: &request.head.fields };
+    pool.settings.hash_key.of(&route::Facts::of(request, &fields, exchange.client.ip))
+}
+
+/// Times an attempt, if the pool's algorithm goes by that.
+struct Clock(Option<Instant>);
+
+impl Clock {
+    fn start(pool: &Pool) -> Self {
+        Self(pool.settings.algorithm.times().then(Instant::now))
+    }
+
+    fn answered(self, backend: &Backend) {
+        if let Some(began) = self.0 {
+            backend.latency.observe(began.elapsed().as_micros() as f32, now_ms());
+        }
+    }
+
+    /// A failure counts as a slow answer, or whoever fails quickly would look best.
+    fn failed(&self, backend: &Backend) {
+        const AS_SLOW_AS: Duration = Duration::from_secs(1);
+        if let Some(began) = self.0 {
+            backend.latency.observe(began.elapsed().max(AS_SLOW_AS).as_micros() as f32, now_ms());
+        }
+    }
 }
 
 fn write_log(

@@ -61,6 +61,8 @@ pub enum Reason {
     ClientStalled,
     /// No backend is available.
     NoBackendAvailable,
+    /// Every backend has as many requests as it takes.
+    BackendsFull,
     /// Nothing listens at the backend's address.
     ConnectRefused,
     /// The backend did not accept a connection in time.
@@ -132,6 +134,7 @@ impl Reason {
             Self::TraceNotSupported => (501, Client, "trace_not_supported", "TRACE is not answered here"),
             Self::VersionNotSupported => (505, Client, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here"),
             Self::NoBackendAvailable => (503, Nexus, "no_backend_available", "no backend is available right now"),
+            Self::BackendsFull => (503, Nexus, "backends_full", "every backend has as many requests as it takes"),
             Self::ConnectRefused => (502, Backend, "connect_refused", "nothing listens at the backend's address"),
             Self::ConnectTimeout => (504, Backend, "connect_timeout", "the backend did not accept a connection in time"),
             Self::NoSocket => (503, Nexus, "no_socket", "no file descriptor or local port is left to reach a backend with"),

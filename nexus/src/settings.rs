@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use crate::backend::BackendUrl;
 use crate::log::LogFormat;
+use crate::picker::{Algorithm, HashKey};
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
 
@@ -37,13 +38,48 @@ pub struct Probing {
     pub timeout: Duration,
 }
 
+/// A backend of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendSettings {
+    /// Where it is.
+    pub url: BackendUrl,
+    /// Its part of the sum of all weights; 0 is no new requests.
+    pub weight: u32,
+    /// Requests that it has under way at most; `None` is no limit.
+    pub requests_max: Option<u32>,
+}
+
+impl From<BackendUrl> for BackendSettings {
+    fn from(url: BackendUrl) -> Self {
+        Self { url, weight: 1, requests_max: None }
+    }
+}
+
+impl std::str::FromStr for BackendSettings {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(|url: BackendUrl| url.into())
+    }
+}
+
+impl std::fmt::Display for BackendSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.url.fmt(f)
+    }
+}
+
 /// A group of backends under one policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolSettings {
     /// What it is called.
     pub name: String,
     /// Where its requests go.
-    pub backends: Vec<BackendUrl>,
+    pub backends: Vec<BackendSettings>,
+    /// How a backend is picked.
+    pub algorithm: Algorithm,
+    /// What requests are hashed by, if the algorithm goes by that.
+    pub hash_key: HashKey,
     /// How its backends are probed.
     pub probing: Probing,
     /// What may be tried again.
@@ -151,10 +187,12 @@ impl Default for Timeouts {
 
 impl PoolSettings {
     /// Returns a pool with every default.
-    pub fn new(name: &str, backends: Vec<BackendUrl>) -> Self {
+    pub fn new(name: &str, backends: Vec<BackendSettings>) -> Self {
         Self {
             name: name.to_owned(),
             backends,
+            algorithm: Algorithm::default(),
+            hash_key: HashKey::default(),
             probing: Probing::default(),
             retry: Policy { attempts_max: 3, on_timeout: false },
             timeout_connect: Duration::from_secs(2),

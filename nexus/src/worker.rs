@@ -16,7 +16,7 @@ use crate::backend::idle::IdleConnections;
 use crate::deadline::{Deadlines, TICK};
 use crate::log::{Log, Record};
 use crate::picker::Place;
-use crate::pool::Pool;
+use crate::pool::{Pool, Take};
 use crate::settings::Timeouts;
 use crate::snapshot::{Published, Snapshot};
 
@@ -44,6 +44,31 @@ impl Picked {
     /// Returns its pool.
     pub fn pool(&self) -> &Pool {
         &self.view.pools[self.pool]
+    }
+}
+
+/// One of the requests that a backend has under way, until it is dropped.
+pub struct Taken {
+    /// `None` if nobody counts.
+    counted: Option<Picked>,
+}
+
+impl Taken {
+    /// Takes a place at a backend; `None` if it has as many requests as it takes.
+    pub fn take(picked: &Picked) -> Option<Self> {
+        match picked.pool().take(picked.place) {
+            Take::Uncounted => Some(Self { counted: None }),
+            Take::Counted => Some(Self { counted: Some(picked.clone()) }),
+            Take::Full => None,
+        }
+    }
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        if let Some(picked) = &self.counted {
+            picked.pool().give_back(picked.place);
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::Shared;
 use crate::backend::Backend;
 use crate::health::Verdict;
 use crate::reload::{History, stamp};
+use crate::settings::BackendSettings;
 use crate::snapshot::Snapshot;
 
 /// The whole of it.
@@ -41,6 +42,9 @@ pub struct BackendStatus {
     is_probed: bool,
     /// How often it went DOWN.
     downs: u32,
+    weight: u32,
+    /// Requests under way, if the pool counts them.
+    in_flight: u32,
 }
 
 /// Returns the state of everything.
@@ -63,12 +67,17 @@ pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
     let pool = |pool: &crate::pool::Pool| PoolStatus {
         name: pool.settings.name.clone(),
         up: pool.backends().iter().filter(|backend| backend.is_up()).count(),
-        backends: pool.backends().iter().map(|known| backend(known)).collect(),
+        backends: pool
+            .backends()
+            .iter()
+            .zip(&pool.settings.backends)
+            .map(|(known, wanted)| backend(known, wanted))
+            .collect(),
     };
     snapshot.pools.iter().map(pool).collect()
 }
 
-fn backend(backend: &Backend) -> BackendStatus {
+fn backend(backend: &Backend, wanted: &BackendSettings) -> BackendStatus {
     let (state, cause) = match backend.health().verdict {
         Verdict::Up => ("UP", None),
         Verdict::Down(reason) => ("DOWN", Some(reason.code())),
@@ -80,5 +89,7 @@ fn backend(backend: &Backend) -> BackendStatus {
         since: stamp(backend.since()),
         is_probed: backend.is_probed(),
         downs: backend.downs(),
+        weight: wanted.weight,
+        in_flight: backend.in_flight(),
     }
 }

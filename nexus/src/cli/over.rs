@@ -60,7 +60,7 @@ impl Flags {
                 "--backend cannot say which of the {count} pools of the file is meant\n  hint: name the backends in the file"
             ));
         }
-        let backends = self.backend.clone();
+        let backends: Vec<_> = self.backend.iter().cloned().map(Into::into).collect();
         let format = self.log_format;
         let log = self.access_log;
         let flags = self.settings();
@@ -93,6 +93,7 @@ impl Flags {
             });
         });
         for pool in &mut settings.pools {
+            put("algorithm", &mut || pool.algorithm = ours.algorithm);
             put("backend", &mut || pool.backends.clone_from(&backends));
             put("health_interval", &mut || pool.probing.interval = ours.probing.interval);
             put("health_timeout", &mut || pool.probing.timeout = ours.probing.timeout);

@@ -5,7 +5,6 @@
 
 use std::net::SocketAddr;
 
-use crate::backend::BackendUrl;
 use crate::config::Config;
 use crate::config::model::TOP;
 use crate::config::node::{Entry, Node, Value};
@@ -136,7 +135,7 @@ fn pools(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<Pool> {
             });
         }
         None if is_bare => {
-            let url = |text: &str| text.parse::<BackendUrl>().ok();
+            let url = |text: &str| text.parse().ok();
             let backends = DEFAULT_BACKENDS.iter().filter_map(|text| url(text)).collect();
             let settings = PoolSettings::new(DEFAULT_POOL, backends);
             pools.push(Pool { settings, span: NOWHERE, is_short: true });

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules: facts in, values out.
-const POLICY: [&str; 9] = [
+const POLICY: [&str; 10] = [
     "http1",
     "http1.rs",
     "retry.rs",
+    "picker",
     "picker.rs",
     "health.rs",
     "reason.rs",

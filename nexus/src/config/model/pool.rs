@@ -1,8 +1,8 @@
 //! The keys of a pool.
 
-use super::Default::{Is, Required, Section};
+use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, One, Short, Table as Keys};
-use super::{Kind, Table, key};
+use super::{Group, Kind, Table, key};
 use crate::config::scalar::Scalar;
 
 /// A group of backends.
@@ -14,7 +14,7 @@ pub(super) static POOL: Table = Table {
             Many(&A_BACKEND),
             Required,
             "Who answers; each in turn.",
-            "[\"http://10.0.0.5:8081\", { url: \"http://10.0.0.6:8081\" }]",
+            "[\"http://10.0.0.5:8081\", { url: \"http://10.0.0.6:8081\", weight: 2 }]",
         )
         .known_as(&[
             "servers",
@@ -25,6 +25,29 @@ pub(super) static POOL: Table = Table {
             "upstreams",
             "nodes",
         ]),
+        key(
+            "algorithm",
+            One(Scalar::Choice(ALGORITHMS)),
+            Is("round_robin"),
+            "How a backend is picked; see docs/balancing.md. `ip_hash` is `maglev` by client.",
+            "least_connections",
+        )
+        .known_as(&[
+            "balance",
+            "lb_policy",
+            "policy",
+            "strategy",
+            "method",
+            "load_balancing",
+        ]),
+        key(
+            "hash_key",
+            Short(&One(Scalar::Choice(&["client", "path"])), "by", &HASH_KEY),
+            Section,
+            "What requests are hashed by, for `ring_hash`, `maglev` and `rendezvous`.",
+            "{ cookie: session }",
+        )
+        .known_as(&["hash", "hash_on", "hash_policy", "key"]),
         key(
             "health_check",
             Keys(&HEALTH_CHECK),
@@ -58,15 +81,82 @@ pub(super) static A_BACKEND: Kind = Short(&One(Scalar::Url), "url", &BACKEND);
 
 static BACKEND: Table = Table {
     name: "a backend",
-    keys: &[key(
-        "url",
-        One(Scalar::Url),
-        Required,
-        "Where it is, `http://host:port`; a name stands for all addresses that it resolves to.",
-        "http://10.0.0.5:8081",
-    )
-    .known_as(&["address", "host", "server", "target", "uri", "addr"])],
+    keys: &[
+        key(
+            "url",
+            One(Scalar::Url),
+            Required,
+            "Where it is, `http://host:port`; a name stands for all addresses that it resolves to.",
+            "http://10.0.0.5:8081",
+        )
+        .known_as(&["address", "host", "server", "target", "uri", "addr"]),
+        key(
+            "weight",
+            One(Scalar::Whole(0, 1000)),
+            Is("1"),
+            "Its part of the sum of all weights; 0 is no new requests.",
+            "5",
+        )
+        .known_as(&["share"]),
+        key(
+            "max_requests",
+            One(Scalar::Whole(1, 1_000_000)),
+            Absent("no limit"),
+            "Requests that it has under way at most, exact over all workers; if all are full, 503.",
+            "200",
+        )
+        .known_as(&["maxconn", "max_conns", "max_connections", "limit"]),
+    ],
     groups: &[],
+};
+
+/// The names of the algorithms.
+const ALGORITHMS: &[&str] = &[
+    "round_robin",
+    "least_connections",
+    "random",
+    "power_of_two",
+    "peak_ewma",
+    "ring_hash",
+    "maglev",
+    "rendezvous",
+    "ip_hash",
+    "first",
+];
+
+static HASH_KEY: Table = Table {
+    name: "a hash key",
+    keys: &[
+        key(
+            "by",
+            One(Scalar::Choice(&["client", "path"])),
+            Is("client"),
+            "The client's address (of IPv6 the first 64 bits), or the path without its query.",
+            "path",
+        ),
+        key(
+            "header",
+            One(Scalar::FieldName),
+            Absent("–"),
+            "A header; a request without it is hashed by client.",
+            "X-User",
+        ),
+        key(
+            "cookie",
+            One(Scalar::FieldName),
+            Absent("–"),
+            "A cookie; a request without it is hashed by client.",
+            "session",
+        ),
+        key(
+            "query",
+            One(Scalar::FieldName),
+            Absent("–"),
+            "A pair of the query; a request without it is hashed by client.",
+            "user",
+        ),
+    ],
+    groups: &[Group { keys: &["by", "header", "cookie", "query"], is_required: false }],
 };
 
 static HEALTH_CHECK: Table = Table {

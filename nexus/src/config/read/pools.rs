@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::backend::BackendUrl;
 use crate::config::node::{Entry, Span};
 use crate::config::problem::{Problem, Step};
 use crate::config::quantity::show_time;
 use crate::config::section::Section;
+use crate::picker::{Algorithm, HashKey};
 use crate::retry::Policy;
 use crate::route::Modifiers;
-use crate::settings::{PoolSettings, Probing};
+use crate::settings::{BackendSettings, PoolSettings, Probing};
 
 /// A pool that was read.
 pub(super) struct Pool {
@@ -34,9 +34,12 @@ pub(super) fn read(
     // There is one kind of probe so far.
     let _ = health_check.text("type");
     let retry = section.section("retry");
+    let (algorithm, hash_key) = balancing(section, &backends, problems);
     let settings = PoolSettings {
         name: entry.key.clone(),
         backends,
+        algorithm,
+        hash_key,
         probing: Probing {
             interval: health_check.time("interval"),
             timeout: health_check.time("timeout"),
@@ -65,8 +68,8 @@ pub(super) fn attempts(number: u64) -> u32 {
 }
 
 /// Reads the `backends` of a pool or of the short form.
-pub(super) fn backends(section: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<BackendUrl> {
-    let mut read: Vec<(BackendUrl, Span)> = Vec::new();
+pub(super) fn backends(section: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<BackendSettings> {
+    let mut read: Vec<(BackendSettings, Span)> = Vec::new();
     let written = section.sections("backends");
     if let (true, Some(node)) = (written.is_empty(), section.written("backends")) {
         let hint = "add one, such as `- http://10.0.0.5:8081`";
@@ -74,14 +77,60 @@ pub(super) fn backends(section: &Section<'_>, problems: &mut Vec<Problem>) -> Ve
     }
     for backend in written {
         let (Some(url), span) = (backend.url("url"), backend.place("url")) else { continue };
-        if let Some((_, first)) = read.iter().find(|(other, _)| *other == url) {
+        if let Some((_, first)) = read.iter().find(|(other, _)| other.url == url) {
             let cause = format!("{url} is there twice");
             let hint = "remove one of the two: the backend gets two shares of the requests";
             problems.push(Problem::warning(span, cause, hint).beside(*first, "first here"));
         }
-        read.push((url, span));
+        let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        let weight = number(backend.whole("weight"));
+        if weight == 0 {
+            let cause = format!("{url} has weight 0: it gets no new requests");
+            let hint = "give it a weight, or remove it";
+            problems.push(Problem::warning(backend.place("weight"), cause, hint));
+        }
+        let requests_max = backend.whole_if("max_requests").map(number);
+        read.push((BackendSettings { url, weight, requests_max }, span));
     }
     read.into_iter().map(|(url, _)| url).collect()
+}
+
+/// Reads how a backend is picked.
+fn balancing(
+    section: &Section<'_>,
+    backends: &[BackendSettings],
+    problems: &mut Vec<Problem>,
+) -> (Algorithm, HashKey) {
+    let name = section.text("algorithm");
+    let algorithm = Algorithm::called(&name).unwrap_or_default();
+    let key = section.section("hash_key");
+    let header = key.text_if("header").map(HashKey::Header);
+    let cookie = || key.text_if("cookie").map(HashKey::Cookie);
+    let query = || key.text_if("query").map(HashKey::Query);
+    let by = if key.text("by") == "path" { HashKey::Path } else { HashKey::Client };
+    let hash_key = header.or_else(cookie).or_else(query).unwrap_or(by);
+    if let Some(span) = section.key_span("hash_key").filter(|_| !algorithm.has_key()) {
+        let cause = format!("`hash_key` has no effect with `{name}`");
+        let hint = "use it with `ring_hash`, `maglev` or `rendezvous`, or remove it";
+        problems.push(Problem::warning(span, cause, hint));
+    } else if let Some(span) = section.key_span("hash_key").filter(|_| name == "ip_hash") {
+        let cause = "`ip_hash` goes by client, whatever `hash_key` says";
+        let hint = "use `maglev` with `hash_key`, or remove `hash_key`";
+        problems.push(Problem::error(Step::Meaning, span, cause, hint));
+    }
+    let has_no_limit = backends.iter().all(|backend| backend.requests_max.is_none());
+    if algorithm == Algorithm::First && has_no_limit {
+        let cause = "`first` sends everything to the first backend: none has a limit";
+        let hint = "give backends `max_requests`: the next is used when one is full";
+        problems.push(Problem::warning(section.place("algorithm"), cause, hint));
+    }
+    let has_no_weight = backends.iter().all(|backend| backend.weight == 0);
+    if has_no_weight && !backends.is_empty() {
+        let cause = "all backends have weight 0: no request is answered";
+        let hint = "give at least one a weight above 0";
+        problems.push(Problem::warning(section.place("backends"), cause, hint));
+    }
+    (algorithm, hash_key)
 }
 
 fn probes(pool: &PoolSettings, section: &Section<'_>, problems: &mut Vec<Problem>) {

@@ -113,7 +113,7 @@ fn a_file_is_explained_without_a_nexus() {
         "route api is taken\n  target becomes /users\n",
         "not beta  needs header X-Beta: yes\n",
         "not all   matches, but is less specific\n",
-        "pool api: round robin; chance decides who begins\n",
+        "pool api: round_robin; nobody was asked: this is a file\n",
         "  sent, no answer: answered 502 (not_idempotent)\n",
         "  not connected: another backend is tried\n",
     ] {

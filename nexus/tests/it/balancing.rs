@@ -1,0 +1,226 @@
+//! Stories of how backends are picked: weights, loads, keys and limits over real sockets.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+
+use nexus::app::Nexus;
+use nexus::picker::{Algorithm, HashKey};
+use nexus::settings::Settings;
+
+use crate::world::{Backend, Client, Next, backend, field, lines, settings, start, status, until};
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+
+fn named() -> Vec<Backend> {
+    NAMES.into_iter().map(Backend::named).collect()
+}
+
+fn balanced(addresses: &[SocketAddr], algorithm: Algorithm) -> Settings {
+    let mut settings = settings(addresses);
+    settings.pools[0].algorithm = algorithm;
+    settings
+}
+
+fn addresses(backends: &[Backend]) -> Vec<SocketAddr> {
+    backends.iter().map(|backend| backend.address).collect()
+}
+
+/// Counts who answers so many requests, over several connections.
+fn shares(nexus: &Nexus, requests: usize) -> HashMap<String, usize> {
+    let mut clients: Vec<_> = (0..4).map(|_| Client::connect(nexus)).collect();
+    let mut counts = HashMap::new();
+    for number in 0..requests {
+        *counts.entry(clients[number % 4].get("/")).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn weights_are_exact_over_all_workers_and_change_with_a_reload() {
+    let backends = named();
+    let mut settings = balanced(&addresses(&backends), Algorithm::RoundRobin);
+    settings.workers = 2;
+    for (backend, weight) in settings.pools[0].backends.iter_mut().zip([5, 3, 1]) {
+        backend.weight = weight;
+    }
+    let nexus = start(settings.clone());
+    let counts = shares(&nexus, 900);
+    assert_eq!([counts["a"], counts["b"], counts["c"]], [500, 300, 100]);
+    settings.pools[0].backends[0].weight = 0;
+    nexus.reload(settings).unwrap();
+    let counts = shares(&nexus, 400);
+    assert_eq!((counts.get("a"), counts["b"], counts["c"]), (None, 300, 100));
+}
+
+/// A backend whose answers wait for a word, after which it answers at once.
+fn held(name: &'static str) -> (Backend, Receiver<()>, Sender<()>) {
+    let (asked, is_asked) = channel();
+    let (word, wait) = channel();
+    let wait = Mutex::new(wait);
+    let backend = Backend::new(move |stream, seen| {
+        if seen.head.starts_with("GET /slow") {
+            asked.send(()).unwrap();
+            let _ = wait.lock().unwrap().recv();
+        }
+        let length = name.len();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}").unwrap();
+        Next::Continue
+    });
+    (backend, is_asked, word)
+}
+
+#[test]
+fn a_busy_backend_gets_no_more_while_another_is_free() {
+    let (busy, asked, word) = held("busy");
+    let free = Backend::named("free");
+    let nexus = start(balanced(&[busy.address, free.address], Algorithm::LeastConnections));
+    let mut slow = Client::connect(&nexus);
+    // Turns decide between equals: one of the first two goes to the one that waits.
+    let mut client = Client::connect(&nexus);
+    let slow_at_busy = (0..2).any(|_| {
+        slow.send(&lines("GET /slow HTTP/1.1|Host: a||"));
+        let is_busy = asked.recv_timeout(std::time::Duration::from_millis(500)).is_ok();
+        if !is_busy {
+            assert_eq!(slow.answer().1, b"free");
+        }
+        is_busy
+    });
+    assert!(slow_at_busy);
+    assert!((0..20).all(|_| client.get("/") == "free"));
+    word.send(()).unwrap();
+    assert_eq!(slow.answer().1, b"busy");
+    until("nothing is under way", || backend(&nexus, 0).in_flight() == 0);
+    assert!((0..20).any(|_| client.get("/") == "busy"));
+}
+
+#[test]
+fn a_backend_has_no_more_requests_than_it_takes_and_all_full_is_said() {
+    let (held, asked, word) = held("held");
+    let mut settings = balanced(&[held.address], Algorithm::RoundRobin);
+    settings.pools[0].backends[0].requests_max = Some(2);
+    let nexus = start(settings);
+    let mut waiting: Vec<_> = (0..2)
+        .map(|_| {
+            let mut client = Client::connect(&nexus);
+            client.send(&lines("GET /slow HTTP/1.1|Host: a||"));
+            asked.recv().unwrap();
+            client
+        })
+        .collect();
+    let mut late = Client::connect(&nexus);
+    let (head, _) = late.ask(&lines("GET / HTTP/1.1|Host: a||"));
+    assert_eq!((status(&head), field(&head, "X-Nexus-Error")), (503, Some("backends_full")));
+    assert_eq!(field(&head, "Retry-After"), Some("1"));
+    // One client leaves without its answer: its place is free again.
+    drop(waiting.pop());
+    until("a place is free", || backend(&nexus, 0).in_flight() == 1);
+    assert_eq!(late.get("/"), "held");
+    word.send(()).unwrap();
+    word.send(()).unwrap();
+    assert_eq!(waiting[0].answer().1, b"held");
+    until("all places are free", || backend(&nexus, 0).in_flight() == 0);
+}
+
+#[test]
+fn the_first_is_filled_before_the_next_is_asked() {
+    let (first, asked, word) = held("first");
+    let second = Backend::named("second");
+    let mut settings = balanced(&[first.address, second.address], Algorithm::First);
+    settings.pools[0].backends[0].requests_max = Some(1);
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    assert!((0..5).all(|_| client.get("/") == "first"));
+    let mut slow = Client::connect(&nexus);
+    slow.send(&lines("GET /slow HTTP/1.1|Host: a||"));
+    asked.recv().unwrap();
+    assert!((0..5).all(|_| client.get("/") == "second"));
+    word.send(()).unwrap();
+    assert_eq!(slow.answer().1, b"first");
+}
+
+#[test]
+fn a_key_keeps_its_backend_and_finds_it_again_when_it_returns() {
+    for algorithm in [Algorithm::RingHash, Algorithm::Maglev, Algorithm::Rendezvous] {
+        let backends = named();
+        let mut settings = balanced(&addresses(&backends), algorithm);
+        settings.pools[0].hash_key = HashKey::Cookie("user".to_owned());
+        let nexus = start(settings);
+        let mut client = Client::connect(&nexus);
+        let mut homes = |nexus: &Nexus| -> Vec<String> {
+            let _ = nexus;
+            let ask = |user: usize| format!("GET / HTTP/1.1|Host: a|Cookie: x=1; user=u{user}||");
+            (0..30)
+                .map(|user| String::from_utf8(client.ask(&lines(&ask(user))).1).unwrap())
+                .collect()
+        };
+        let before = homes(&nexus);
+        assert!(NAMES.iter().all(|name| before.iter().any(|home| home == name)), "{before:?}");
+        assert_eq!(homes(&nexus), before, "{algorithm:?}");
+
+        let out = nexus::health::Observation::RequestFailed(nexus::reason::Reason::ConnectRefused);
+        backend(&nexus, 1).observe(out);
+        let mut during = before.clone();
+        until("its keys are elsewhere", || {
+            during = homes(&nexus);
+            during.iter().all(|home| home != "b")
+        });
+        let moved = before.iter().zip(&during).filter(|(was, is)| was != is && *was != "b").count();
+        assert!(moved <= 1, "{algorithm:?}: {moved} moved whose backend stayed");
+        until("everybody is at home again", || homes(&nexus) == before);
+    }
+}
+
+#[test]
+fn a_slow_backend_gets_little_by_latency() {
+    let slow = Backend::new(|stream, _| {
+        let begun = std::time::Instant::now();
+        while begun.elapsed().as_millis() < 20 {
+            std::thread::park_timeout(std::time::Duration::from_millis(20));
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow").unwrap();
+        Next::Continue
+    });
+    let (b, c) = (Backend::named("b"), Backend::named("c"));
+    let nexus = start(balanced(&[slow.address, b.address, c.address], Algorithm::PeakEwma));
+    let counts = shares(&nexus, 300);
+    let slow = counts.get("slow").copied().unwrap_or(0);
+    assert!((1..=15).contains(&slow), "tried, and then left alone: {counts:?}");
+}
+
+#[test]
+fn counts_come_back_to_nothing_whatever_happens() {
+    let fate = Arc::new(Mutex::new(0));
+    let backends: Vec<_> = (0..2)
+        .map(|_| {
+            let fate = Arc::clone(&fate);
+            Backend::new(move |stream, _| {
+                let mut fate = fate.lock().unwrap();
+                *fate += 1;
+                match *fate % 4 {
+                    0 => return Next::Close,
+                    1 => stream
+                        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort")
+                        .unwrap(),
+                    2 => stream.write_all(b"nonsense\r\n\r\n").unwrap(),
+                    _ => {
+                        stream
+                            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                            .unwrap();
+                        return Next::Continue;
+                    }
+                }
+                Next::Close
+            })
+        })
+        .collect();
+    let nexus = start(balanced(&addresses(&backends), Algorithm::LeastConnections));
+    for _ in 0..40 {
+        let mut client = Client::connect(&nexus);
+        client.send(&lines("GET / HTTP/1.1|Host: a||"));
+        let _ = client.reader.message();
+    }
+    until("nothing is counted", || nexus.snapshot().backends().all(|one| one.in_flight() == 0));
+}
