@@ -202,13 +202,20 @@ impl Picker {
     }
 
     /// Picks a backend that was not tried yet; `None` if nobody is left.
+    #[inline]
     pub fn pick(&self, ask: &Ask<'_>, loads: &impl Loads) -> Option<Place> {
+        match &self.layout {
+            Layout::RoundRobin(schedule) if ask.tried.is_empty() => schedule.pick(ask.turn),
+            _ => self.pick_otherwise(ask, loads),
+        }
+    }
+
+    fn pick_otherwise(&self, ask: &Ask<'_>, loads: &impl Loads) -> Option<Place> {
         let all = &self.candidates[..];
         if all.is_empty() {
             return None;
         }
         match &self.layout {
-            Layout::RoundRobin(schedule) if ask.tried.is_empty() => Some(schedule.pick(ask.turn)),
             Layout::RoundRobin(_) => by_weight(all, ask.tried, ask.turn as u64),
             Layout::LeastConnections => least_connections::pick(all, ask, loads),
             Layout::First => first::pick(all, ask, loads),

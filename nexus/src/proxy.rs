@@ -70,7 +70,7 @@ fn find_way(view: &View, request: &Request, upload: &Flow, client: IpAddr) -> Wa
 /// Asks backends for the answer and passes it on, or says why there is none.
 async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Picked>, End) {
     match find_answer(exchange, attempts).await {
-        Ok((answered, _taken)) => {
+        Ok(answered) => {
             mirror::copy(exchange);
             let backend = answered.upstream.backend.clone();
             (Some(backend), respond::relay(exchange, answered).await)
@@ -89,21 +89,25 @@ struct Attempts {
     tried: Vec<Place>,
     failed: Vec<(Arc<Backend>, Reason)>,
     why_not: Option<WhyNot>,
+    /// The place at the backend that answers, until its answer has passed.
+    taken: Option<Taken>,
 }
 
 /// Tries backends until one answers or the policy says that it is enough.
 async fn find_answer(
     exchange: &mut Exchange<'_>,
     attempts: &mut Attempts,
-) -> Result<(Answered, Taken), Reason> {
+) -> Result<Answered, Reason> {
     let view = View::clone(&exchange.view);
     let pool = &view.pools[exchange.pool];
     let key = key(exchange, pool);
     let mut last = Reason::NoBackendAvailable;
     while let Some(place) = pool.pick(key, &attempts.tried) {
         let backend = Picked::new(&view, exchange.pool, place);
-        let Some(taken) = Taken::take(&backend) else {
-            if attempts.count == 0 {
+        // It may have gone DOWN a moment ago, before the picker was laid out anew.
+        let taken = if backend.is_up() { Taken::take(&backend) } else { None };
+        let Some(taken) = taken else {
+            if attempts.count == 0 && backend.is_up() {
                 last = Reason::BackendsFull;
             }
             attempts.tried.push(place);
@@ -116,7 +120,8 @@ async fn find_answer(
             let failure = match forward::attempt(exchange, &backend, fresh).await {
                 Ok(answered) => {
                     clock.answered(&backend);
-                    return Ok((answered, taken));
+                    attempts.taken = Some(taken);
+                    return Ok(answered);
                 }
                 Err(failure) => failure,
             };

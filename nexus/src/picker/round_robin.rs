@@ -41,8 +41,9 @@ impl Schedule {
     }
 
     /// Returns whose turn it is. Any run of as many turns as the schedule has gives each its weight.
-    pub(super) fn pick(&self, turn: usize) -> Place {
-        self.turns[turn % self.turns.len()]
+    #[inline]
+    pub(super) fn pick(&self, turn: usize) -> Option<Place> {
+        turn.checked_rem(self.turns.len()).map(|turn| self.turns[turn])
     }
 }
 

@@ -161,7 +161,7 @@ proptest! {
         let round = schedule.turns.len();
         let mut counts = vec![0_u32; weights.len()];
         for turn in start..start + round {
-            counts[usize::from(schedule.pick(turn).0)] += 1;
+            counts[usize::from(schedule.pick(turn).unwrap().0)] += 1;
         }
         let total: u32 = weights.iter().sum();
         for (count, weight) in counts.iter().zip(&weights) {
