@@ -2,11 +2,12 @@
 
 pub mod idle;
 pub mod latency;
+pub mod orders;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 use crate::health::{Health, Observation, Verdict};
 
 use latency::Latency;
+use orders::Orders;
 
 /// Where a backend is, as configured: `http://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -80,6 +82,12 @@ impl Serial {
     }
 }
 
+/// Returns milliseconds since the first call.
+pub fn now_ms() -> u32 {
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    BEGAN.get_or_init(Instant::now).elapsed().as_millis() as u32
+}
+
 /// Returns milliseconds since 1970.
 fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -108,8 +116,12 @@ pub struct Backend {
     since: AtomicU64,
     /// Whether a probe has come back.
     is_probed: AtomicBool,
-    /// Requests under way, as far as its pool counts them.
+    /// Requests under way, from the pick to the last byte.
     in_flight: AtomicU32,
+    /// What an operator said while it runs. It lives as long as the backend, over reloads.
+    pub orders: Orders,
+    /// When it came back, or came to a pool that was there, in [`now_ms`]; 0 is neither.
+    returned: AtomicU32,
     /// How long it takes to answer, as far as its pool wants to know.
     pub latency: Latency,
     /// Rung when the verdict flips, so that the control task lays out the picker.
@@ -136,6 +148,8 @@ impl Backend {
             since: AtomicU64::new(now()),
             is_probed: AtomicBool::new(false),
             in_flight: AtomicU32::new(0),
+            orders: Orders::default(),
+            returned: AtomicU32::new(0),
             latency: Latency::default(),
             bell,
             doubted: Notify::new(),
@@ -145,6 +159,18 @@ impl Backend {
     /// Returns whether the verdict is UP.
     pub fn is_up(&self) -> bool {
         self.is_up.load(Ordering::Relaxed)
+    }
+
+    /// Notes that it gets requests again, or for the first time.
+    pub fn returns(&self) {
+        self.returned.store(now_ms().max(1), Ordering::Relaxed);
+    }
+
+    /// Returns for how long it has been back; `None` if it was never away.
+    pub fn back_for(&self) -> Option<Duration> {
+        let returned = self.returned.load(Ordering::Relaxed);
+        let since = now_ms().wrapping_sub(returned);
+        (returned != 0).then(|| Duration::from_millis(u64::from(since)))
     }
 
     /// Returns how many requests are under way.
@@ -189,7 +215,10 @@ impl Backend {
             health.verdict
         };
         match verdict {
-            Verdict::Up => tracing::info!(backend = %self.name, "backend is UP"),
+            Verdict::Up => {
+                self.returns();
+                tracing::info!(backend = %self.name, "backend is UP");
+            }
             Verdict::Down(reason) => {
                 self.downs.fetch_add(1, Ordering::Relaxed);
                 let seen_by = if matches!(observation, Observation::ProbeFailed(_)) {

@@ -66,6 +66,12 @@ pub enum Command {
     Status(remote::Status),
     /// Tell what would become of a request, and why, without sending it
     Explain(remote::Explain),
+    /// Give a backend nothing new, and wait until nothing of it is under way
+    Drain(remote::Drain),
+    /// Give a backend requests again
+    Undrain(remote::Undrain),
+    /// Give a backend another weight
+    Weight(remote::Weight),
     /// Tell what a configuration file would change in a running Nexus, and change nothing
     Plan(remote::Plan),
     /// Let a running Nexus read its configuration file again
@@ -231,6 +237,7 @@ impl Flags {
                 backends: self.backend.into_iter().map(Into::into).collect(),
                 algorithm: self.algorithm,
                 hash_key: HashKey::default(),
+                slow_start: None,
                 probing: Probing { interval: self.health_interval, timeout: self.health_timeout },
                 retry: Policy { attempts_max: self.attempts, on_timeout: self.retry_on_timeout },
                 timeout_connect: self.connect_timeout,

@@ -47,6 +47,19 @@ pub enum Command {
         /// Whether there was one.
         reply: oneshot::Sender<bool>,
     },
+    /// Let a backend drain or not, or give it another weight.
+    Backend {
+        /// The pool's name.
+        pool: String,
+        /// The backend's URL; `http://` may be left out.
+        backend: String,
+        /// What is to be done.
+        change: Change,
+        /// Who asks.
+        by: By,
+        /// Whether there is such a backend.
+        reply: oneshot::Sender<bool>,
+    },
     /// Say what a configuration would change.
     Plan {
         /// The configuration, as one JSON document.
@@ -54,6 +67,15 @@ pub enum Command {
         /// What it would change.
         reply: oneshot::Sender<Result<Report, Failure>>,
     },
+}
+
+/// What can be done to a backend while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing new, or again.
+    Drain(bool),
+    /// Another weight than the configured one, or that again.
+    Weigh(Option<u32>),
 }
 
 /// What the control task tells a worker.
@@ -124,7 +146,12 @@ pub struct Control {
     shared: Rc<Shared>,
     admin: Option<admin::Listening>,
     unconfirmed: Option<Unconfirmed>,
+    /// Whether a backend is on its way to its whole weight.
+    is_ramping: bool,
 }
+
+/// From one step of a slow start to the next.
+const RAMP_STEP: Duration = Duration::from_millis(100);
 
 impl Control {
     /// Takes control over what is published, and of the workers' listeners.
@@ -138,7 +165,8 @@ impl Control {
             began: Instant::now(),
         });
         let (probes, admin, unconfirmed) = (HashMap::new(), None, None);
-        Self { published, bell, workers, probes, source, shared, admin, unconfirmed }
+        let is_ramping = false;
+        Self { published, bell, workers, probes, source, shared, admin, unconfirmed, is_ramping }
     }
 
     /// Finds the addresses of all backends, then probes them; answers at the admin address. Returns
@@ -166,7 +194,8 @@ impl Control {
         let bell = Arc::clone(&self.bell);
         loop {
             tokio::select! {
-                () = bell.notified() => self.published.current().pools.iter().for_each(super::pool::Pool::lay_out),
+                () = bell.notified() => self.lay_out(),
+                () = tokio::time::sleep(RAMP_STEP), if self.is_ramping => self.lay_out(),
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => return,
@@ -195,10 +224,39 @@ impl Control {
                 }
                 let _ = reply.send(was_waiting);
             }
+            Command::Backend { pool, backend, change, by, reply } => {
+                let _ = reply.send(self.change(&pool, &backend, change, &by));
+            }
             Command::Plan { text, reply } => {
                 let _ = reply.send(self.plan(text).await);
             }
         }
+    }
+
+    /// Does what an operator says to a backend; returns whether there is one.
+    fn change(&mut self, pool: &str, backend: &str, change: Change, by: &By) -> bool {
+        let snapshot = self.published.current();
+        let is_it = |known: &&Arc<Backend>| {
+            *known.name == *backend || known.url.authority == backend.trim_end_matches('/')
+        };
+        let Some(pool) = snapshot.pools.iter().find(|known| known.settings.name == pool) else {
+            return false;
+        };
+        let Some(found) = pool.backends().iter().find(is_it) else { return false };
+        match change {
+            Change::Drain(is_draining) => found.orders.drain(is_draining),
+            Change::Weigh(weight) => found.orders.weigh(weight),
+        }
+        tracing::info!(pool = pool.settings.name, backend = %found.name, ?change, %by, "operator");
+        self.lay_out();
+        true
+    }
+
+    /// Lays out all pools; as long as a backend is on its way to its whole weight, again and again.
+    fn lay_out(&mut self) {
+        let snapshot = self.published.current();
+        // All are to be laid out, whoever of them is on its way.
+        self.is_ramping = snapshot.pools.iter().fold(false, |any, pool| pool.lay_out() | any);
     }
 
     /// Reads the settings anew and runs with them.

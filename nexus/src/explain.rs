@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 pub use question::{BadQuestion, Question};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, now_ms};
 use crate::health::Verdict;
 use crate::http1::gate::Request;
 use crate::picker::{Algorithm, HashKey};
-use crate::pool::{Pool, now_ms};
+use crate::pool::Pool;
 use crate::reason::Reason;
 use crate::retry::{self, Again, Failure, Policy, Progress};
 use crate::route::{self, Action, Facts, HeadFields, Modifiers, Route, Split, Table};
@@ -272,7 +272,7 @@ fn pool(
 fn next(pool: &Pool, origin: Origin, key: u64) -> (Option<String>, String) {
     let name = pool.settings.algorithm.name();
     let is_open = |(backend, wanted): &(&Arc<Backend>, &BackendSettings)| {
-        backend.is_up() && wanted.weight > 0
+        backend.is_up() && backend.orders.weight(wanted.weight) > 0
     };
     let open: Vec<_> =
         pool.backends().iter().zip(&pool.settings.backends).filter(is_open).collect();
@@ -326,12 +326,15 @@ fn candidate(
             (false, format!("DOWN, {}: {}", reason.code(), reason.facts().sentence))
         }
     };
+    let weight = backend.orders.weight(wanted.weight);
     let is_weighted = pool.settings.backends.iter().any(|other| other.weight != 1);
-    if is_weighted {
-        why += &format!(", weight {}", wanted.weight);
+    if backend.orders.is_draining() {
+        why += ", draining";
+    } else if is_weighted || weight != wanted.weight {
+        why += &format!(", weight {weight}");
     }
     let algorithm = pool.settings.algorithm;
-    if origin == Origin::Running && (algorithm.counts() || wanted.requests_max.is_some()) {
+    if origin == Origin::Running {
         let max = wanted.requests_max.map(|max| format!(" of {max}")).unwrap_or_default();
         why += &format!(", {}{max} under way", backend.in_flight());
     }
@@ -339,7 +342,7 @@ fn candidate(
         why += &format!(", {:.1} ms", backend.latency.expected(now_ms()) / 1000.0);
     }
     let is_full = wanted.requests_max.is_some_and(|max| backend.in_flight() >= max);
-    let is_available = is_available && wanted.weight > 0 && !is_full;
+    let is_available = is_available && weight > 0 && !is_full;
     Candidate { url: backend.name.to_string(), is_available, why }
 }
 

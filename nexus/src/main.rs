@@ -76,6 +76,9 @@ fn obey(command: &Command) -> ExitCode {
             let terminal = Terminal { input: &mut input, output: &mut output };
             command::remote::reload(how, &Disk, is_terminal.then_some(terminal))
         }
+        Command::Drain(how) => command::remote::drain(how, &Disk, &mut std::io::stderr()),
+        Command::Undrain(how) => command::remote::undrain(how, &Disk),
+        Command::Weight(how) => command::remote::weight(how, &Disk),
         Command::Confirm(how) => command::remote::confirm(how, &Disk),
         Command::Run(_) => unreachable!("Cli::read takes its flags out"),
     };

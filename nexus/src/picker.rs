@@ -117,9 +117,9 @@ impl Default for Picker {
 }
 
 impl Algorithm {
-    /// Says whether it goes by requests under way.
-    pub fn counts(self) -> bool {
-        !matches!(self, Self::RoundRobin | Self::Random | Self::Rendezvous)
+    /// Says whether it bounds each backend's part of all requests under way.
+    pub fn bounds(self) -> bool {
+        matches!(self, Self::RingHash | Self::Maglev)
     }
 
     /// Says whether chance decides.

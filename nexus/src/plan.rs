@@ -168,6 +168,7 @@ impl Plan {
             |name: &str, old: &dyn Debug, new: &dyn Debug| self.value(&what, name, old, new);
         value("algorithm", &Word(old.algorithm.name()), &Word(new.algorithm.name()));
         value("hash_key", &old.hash_key, &new.hash_key);
+        value("slow_start", &old.slow_start, &new.slow_start);
         value("health_check.interval", &old.probing.interval, &new.probing.interval);
         value("health_check.timeout", &old.probing.timeout, &new.probing.timeout);
         value("retry.attempts", &old.retry.attempts_max, &new.retry.attempts_max);

@@ -1,14 +1,14 @@
 //! A named group of backends: who of them is available, and whose turn it is.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendUrl};
+use crate::backend::{Backend, BackendUrl, now_ms};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Picker, Place, hash};
 use crate::settings::PoolSettings;
 
@@ -23,15 +23,8 @@ pub struct Pool {
     turn: Arc<AtomicUsize>,
     /// The same for further attempts, which must not take anybody's turn.
     turn_again: AtomicUsize,
-    /// Requests that all backends together have under way, if anybody wants to know.
+    /// Requests that all backends together have under way, if the algorithm wants to know.
     in_flight: Arc<AtomicU64>,
-    is_counted: bool,
-}
-
-/// Returns milliseconds since the first call.
-pub fn now_ms() -> u32 {
-    static BEGAN: OnceLock<Instant> = OnceLock::new();
-    BEGAN.get_or_init(Instant::now).elapsed().as_millis() as u32
 }
 
 impl Pool {
@@ -48,16 +41,21 @@ impl Pool {
         let backends = old.iter().flat_map(|old| &old.backends);
         let known: HashMap<_, _> = backends.map(|backend| (&backend.url, backend)).collect();
         let known = |url: &BackendUrl| known.get(url).copied().cloned();
-        let made = |url: &BackendUrl| Arc::new(Backend::new(url.clone(), Arc::clone(bell)));
+        let made = |url: &BackendUrl| {
+            let backend = Backend::new(url.clone(), Arc::clone(bell));
+            // Where all are new they are equals.
+            if old.is_some() {
+                backend.returns();
+            }
+            Arc::new(backend)
+        };
         let urls = settings.backends.iter().map(|wanted| &wanted.url);
         let backends: Box<[_]> = urls.map(|url| known(url).unwrap_or_else(|| made(url))).collect();
         let start = dice % backends.len().max(1);
         let turn =
             old.map_or_else(|| Arc::new(AtomicUsize::new(start)), |old| Arc::clone(&old.turn));
         let in_flight = old.map(|old| Arc::clone(&old.in_flight)).unwrap_or_default();
-        let has_limit = settings.backends.iter().any(|wanted| wanted.requests_max.is_some());
         let pool = Self {
-            is_counted: has_limit || settings.algorithm.counts(),
             settings,
             backends,
             picker: ArcSwap::default(),
@@ -95,49 +93,75 @@ impl Pool {
         (if is_by_chance { None } else { picked() }, turn)
     }
 
-    /// Makes what was observed of the backends' health count. Only the control task calls this.
-    pub fn lay_out(&self) {
-        let all = (0..).map(Place).zip(&self.backends).zip(&self.settings.backends);
-        let candidates = all.map(|((place, backend), wanted)| Candidate {
-            place,
-            weight: wanted.weight,
-            is_available: backend.is_up(),
-            id: hash(backend.name.as_bytes()),
+    /// Makes what was observed of the backends' health, and what operators said, count. Only the
+    /// control task calls this. Returns whether a backend is on its way to its whole weight: then
+    /// it is to be called again soon.
+    pub fn lay_out(&self) -> bool {
+        let all = || (0..).map(Place).zip(&self.backends).zip(&self.settings.backends);
+        let parts: Vec<_> = all().map(|((_, backend), _)| self.part(backend)).collect();
+        let is_ramping = parts.iter().any(Option::is_some);
+        let candidates = all().zip(parts).map(|(((place, backend), wanted), part)| {
+            let weight = backend.orders.weight(wanted.weight);
+            let part = part.unwrap_or(Ramp::WHOLE).min(Ramp::WHOLE);
+            // Without a ramp the weights are what they are: a shorter schedule, and a plainer one.
+            let weight = if is_ramping { (weight * part).max(weight.min(1)) } else { weight };
+            let (is_available, id) = (backend.is_up(), hash(backend.name.as_bytes()));
+            Candidate { place, weight, is_available, id }
         });
         self.picker.store(Arc::new(Picker::new(self.settings.algorithm, candidates)));
+        is_ramping
     }
 
-    /// Counts one more request of a backend, if requests are counted here and it takes one more.
-    /// Checked and counted in one step: no two requests get the last place.
-    pub fn take(&self, place: Place) -> Take {
-        if !self.is_counted {
-            return Take::Uncounted;
-        }
+    /// Returns which part of its weight a backend has, in percent, while it is on its way to all.
+    fn part(&self, backend: &Backend) -> Option<u32> {
+        self.settings.slow_start?.part(backend.back_for()?)
+    }
+
+    /// Counts one more request of a backend if it takes one more. Checked and counted in one step:
+    /// no two requests get the last place.
+    pub fn take(&self, place: Place) -> bool {
         let at = usize::from(place.0);
         let max = self.settings.backends[at].requests_max.unwrap_or(u32::MAX);
-        if !self.backends[at].take(max) {
-            return Take::Full;
+        let is_taken = self.backends[at].take(max);
+        if is_taken && self.settings.algorithm.bounds() {
+            self.in_flight.fetch_add(1, Ordering::Relaxed);
         }
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Take::Counted
+        is_taken
     }
 
     /// Counts one request less.
     pub fn give_back(&self, place: Place) {
         self.backends[usize::from(place.0)].give_back();
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        if self.settings.algorithm.bounds() {
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
-/// Whether a backend takes one more request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Take {
-    /// Nobody counts.
-    Uncounted,
-    /// It does; it is to be given back.
-    Counted,
-    /// It has as many as it takes.
-    Full,
+/// How a backend that comes back comes to its whole weight.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ramp {
+    /// After this time.
+    pub window: Duration,
+    /// What it has at least, in percent.
+    pub floor: u32,
+    /// Whether it grows slowly first: with the square of the time.
+    pub is_late: bool,
+}
+
+impl Ramp {
+    /// All of it, in percent.
+    const WHOLE: u32 = 100;
+
+    /// Returns the part in percent after this time; `None` is all, for good.
+    pub fn part(&self, back_for: Duration) -> Option<u32> {
+        let gone = back_for.as_secs_f64() / self.window.as_secs_f64();
+        if gone >= 1.0 {
+            return None;
+        }
+        let part = if self.is_late { gone * gone } else { gone };
+        Some(((part * f64::from(Self::WHOLE)) as u32).max(self.floor))
+    }
 }
 
 /// How busy the backends of a pool are.
@@ -173,5 +197,23 @@ impl Loads for Busy<'_> {
     fn has_room(&self, place: Place) -> bool {
         let max = self.pool.settings.backends[usize::from(place.0)].requests_max;
         max.is_none_or(|max| self.in_flight(place) < max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ramp_begins_at_its_floor_and_ends_at_its_window() {
+        let ramp = Ramp { window: Duration::from_secs(10), floor: 10, is_late: false };
+        let parts = |ramp: Ramp| {
+            [0, 500, 5000, 9990, 10_000].map(|ms| ramp.part(Duration::from_millis(ms)))
+        };
+        assert_eq!(parts(ramp), [Some(10), Some(10), Some(50), Some(99), None]);
+        assert_eq!(
+            parts(Ramp { is_late: true, ..ramp }),
+            [Some(10), Some(10), Some(25), Some(99), None]
+        );
     }
 }

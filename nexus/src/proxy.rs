@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, now_ms};
 use crate::buffer::Buffer;
 use crate::connection::{After, Client};
 use crate::exchange::Exchange;
@@ -14,7 +14,7 @@ use crate::http1::gate::Request;
 use crate::log::Record;
 use crate::mirror;
 use crate::picker::Place;
-use crate::pool::{Pool, now_ms};
+use crate::pool::Pool;
 use crate::reason::{Fault, Reason};
 use crate::respond::own::{self, Refusal};
 use crate::respond::{self, End};

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use crate::backend::BackendUrl;
 use crate::log::LogFormat;
 use crate::picker::{Algorithm, HashKey};
+use crate::pool::Ramp;
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
 
@@ -70,7 +71,7 @@ impl std::fmt::Display for BackendSettings {
 }
 
 /// A group of backends under one policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct PoolSettings {
     /// What it is called.
     pub name: String,
@@ -80,6 +81,8 @@ pub struct PoolSettings {
     pub algorithm: Algorithm,
     /// What requests are hashed by, if the algorithm goes by that.
     pub hash_key: HashKey,
+    /// How a backend that comes back comes to its whole weight; `None` is at once.
+    pub slow_start: Option<Ramp>,
     /// How its backends are probed.
     pub probing: Probing,
     /// What may be tried again.
@@ -193,6 +196,7 @@ impl PoolSettings {
             backends,
             algorithm: Algorithm::default(),
             hash_key: HashKey::default(),
+            slow_start: None,
             probing: Probing::default(),
             retry: Policy { attempts_max: 3, on_timeout: false },
             timeout_connect: Duration::from_secs(2),

@@ -16,7 +16,7 @@ use crate::backend::idle::IdleConnections;
 use crate::deadline::{Deadlines, TICK};
 use crate::log::{Log, Record};
 use crate::picker::Place;
-use crate::pool::{Pool, Take};
+use crate::pool::Pool;
 use crate::settings::Timeouts;
 use crate::snapshot::{Published, Snapshot};
 
@@ -48,27 +48,18 @@ impl Picked {
 }
 
 /// One of the requests that a backend has under way, until it is dropped.
-pub struct Taken {
-    /// `None` if nobody counts.
-    counted: Option<Picked>,
-}
+pub struct Taken(Picked);
 
 impl Taken {
     /// Takes a place at a backend; `None` if it has as many requests as it takes.
     pub fn take(picked: &Picked) -> Option<Self> {
-        match picked.pool().take(picked.place) {
-            Take::Uncounted => Some(Self { counted: None }),
-            Take::Counted => Some(Self { counted: Some(picked.clone()) }),
-            Take::Full => None,
-        }
+        picked.pool().take(picked.place).then(|| Self(picked.clone()))
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some(picked) = &self.counted {
-            picked.pool().give_back(picked.place);
-        }
+        self.0.pool().give_back(self.0.place);
     }
 }
 

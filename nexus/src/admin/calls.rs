@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::rights::{self, Denial, Role, Words};
 use super::{Shared, status};
-use crate::control::{Command, Refused};
+use crate::control::{Change, Command, Refused};
 use crate::explain::{self, Origin};
 use crate::reload::{self, Problems};
 
@@ -45,6 +45,9 @@ enum Which {
     Plan,
     Reload,
     Confirm,
+    Drain,
+    Undrain,
+    Weight,
 }
 
 const fn call(
@@ -115,6 +118,27 @@ pub static CALLS: &[Call] = &[
         Role::Write,
         Which::Confirm,
         "Confirms the reload that waits for it.",
+    ),
+    call(
+        "POST",
+        "/v1/drain",
+        Role::Write,
+        Which::Drain,
+        "Gives the backend `?pool=P&backend=URL` nothing new; what it has under way goes on.",
+    ),
+    call(
+        "POST",
+        "/v1/undrain",
+        Role::Write,
+        Which::Undrain,
+        "Gives the backend `?pool=P&backend=URL` requests again.",
+    ),
+    call(
+        "POST",
+        "/v1/weight",
+        Role::Write,
+        Which::Weight,
+        "Gives the backend `?pool=P&backend=URL` the weight `&weight=N`; without it the configured one.",
     ),
 ];
 
@@ -267,6 +291,12 @@ async fn run(
         Which::Plan => plan(shared, request).await?,
         Which::Reload => reload(shared, who, &request).await?,
         Which::Confirm => confirm(shared, who).await?,
+        Which::Drain => change(shared, who, &request, Change::Drain(true)).await?,
+        Which::Undrain => change(shared, who, &request, Change::Drain(false)).await?,
+        Which::Weight => {
+            let change_to = weight(&request)?;
+            change(shared, who, &request, Change::Weigh(change_to)).await?
+        }
     };
     Ok(json_response(200, &result))
 }
@@ -336,6 +366,49 @@ async fn confirm(shared: &Shared, who: &str) -> Result<Json, Failure> {
     }
     let hint = "it was confirmed or rolled back before, or was no `--confirm` reload";
     Err(Failure::new(409, "nothing_to_confirm", "no reload waits for a confirmation", hint))
+}
+
+/// Returns a value of the query.
+fn query<'r>(request: &'r Request<Incoming>, name: &str) -> Option<&'r str> {
+    let pairs = request.uri().query().unwrap_or_default().split('&');
+    pairs
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(known, _)| *known == name)
+        .map(|(_, value)| value)
+}
+
+fn weight(request: &Request<Incoming>) -> Result<Option<u32>, Failure> {
+    /// As in a configuration.
+    const WEIGHT_MAX: u32 = 1000;
+    let read = |text: &str| {
+        let weight = text.parse().ok().filter(|weight| *weight <= WEIGHT_MAX);
+        let hint = "use a whole number from 0 to 1000";
+        weight
+            .ok_or_else(|| Failure::new(400, "bad_weight", format!("`{text}` is no weight"), hint))
+    };
+    query(request, "weight").map(read).transpose()
+}
+
+async fn change(
+    shared: &Shared,
+    who: &str,
+    request: &Request<Incoming>,
+    change: Change,
+) -> Result<Json, Failure> {
+    let (pool, backend) = (query(request, "pool"), query(request, "backend"));
+    let (Some(pool), Some(backend)) = (pool, backend) else {
+        let hint = "name both: ?pool=web&backend=http://10.0.0.5:8081";
+        return Err(Failure::new(400, "no_name", "pool or backend is missing", hint));
+    };
+    let (name, url) = (pool.to_owned(), backend.to_owned());
+    let by = who.into();
+    let command = |reply| Command::Backend { pool: name, backend: url, change, by, reply };
+    if ask(shared, command).await? {
+        return Ok(json!(status::pools(&shared.published.current())));
+    }
+    let hint = "GET /v1/pools, or `nexus status`, names all";
+    let message = format!("there is no backend {backend} in a pool {pool}");
+    Err(Failure::new(404, "no_such_backend", message, hint))
 }
 
 /// Tells the control task to do something, and waits for its answer.

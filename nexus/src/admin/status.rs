@@ -42,8 +42,10 @@ pub struct BackendStatus {
     is_probed: bool,
     /// How often it went DOWN.
     downs: u32,
+    /// With what an operator said.
     weight: u32,
-    /// Requests under way, if the pool counts them.
+    is_draining: bool,
+    /// Requests under way, tunnels included.
     in_flight: u32,
 }
 
@@ -89,7 +91,8 @@ fn backend(backend: &Backend, wanted: &BackendSettings) -> BackendStatus {
         since: stamp(backend.since()),
         is_probed: backend.is_probed(),
         downs: backend.downs(),
-        weight: wanted.weight,
+        weight: backend.orders.weight(wanted.weight),
+        is_draining: backend.orders.is_draining(),
         in_flight: backend.in_flight(),
     }
 }

@@ -168,3 +168,78 @@ fn header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("use NAME:VALUE, as in 'X-Beta: yes'")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
+
+const DRAIN_EXAMPLES: &str = "\
+Examples:
+  nexus drain web/http://10.0.0.5:8081 --wait
+      Nothing new for it from now on; waits until its last request and tunnel have ended.
+  nexus drain web/10.0.0.5:8081 --wait --deadline 10m && ssh 10.0.0.5 reboot
+
+It survives a reload. `nexus undrain` takes it back.
+
+Exit codes:
+  0  it drains, and with --wait nothing is left   1  the deadline has passed, or there is no such backend   2  bad command line   3  no Nexus was reached";
+
+/// Which backend to drain.
+#[derive(Debug, Args)]
+#[command(after_help = DRAIN_EXAMPLES)]
+pub struct Drain {
+    /// The backend
+    #[arg(value_name = "POOL/BACKEND", value_parser = named)]
+    pub backend: Named,
+
+    /// Wait until nothing of it is under way
+    #[arg(long)]
+    pub wait: bool,
+
+    /// Wait for so long at most
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
+    pub deadline: std::time::Duration,
+
+    /// Where.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// Which backend gets requests again.
+#[derive(Debug, Args)]
+pub struct Undrain {
+    /// The backend
+    #[arg(value_name = "POOL/BACKEND", value_parser = named)]
+    pub backend: Named,
+
+    /// Where.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// Which backend gets which weight.
+#[derive(Debug, Args)]
+pub struct Weight {
+    /// The backend
+    #[arg(value_name = "POOL/BACKEND", value_parser = named)]
+    pub backend: Named,
+
+    /// Its weight; without one, that of the configuration again
+    #[arg(value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub weight: Option<u32>,
+
+    /// Where.
+    #[command(flatten)]
+    pub at: Where,
+}
+
+/// A backend of a pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The pool's name.
+    pub pool: String,
+    /// The backend's URL, or its host and port.
+    pub backend: String,
+}
+
+fn named(text: &str) -> Result<Named, String> {
+    let (pool, backend) =
+        text.split_once('/').ok_or("use POOL/BACKEND, as in web/http://10.0.0.5:8081")?;
+    Ok(Named { pool: pool.to_owned(), backend: backend.to_owned() })
+}

@@ -2,14 +2,16 @@
 
 use std::io::{BufRead, Write};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 
 use super::Outcome;
 use crate::admin::client::{CallError, Remote};
 use crate::cli::Format;
-use crate::cli::remote::{Confirm, Explain, Plan, Reload, Status, Where};
+use crate::cli::remote::{
+    Confirm, Drain, Explain, Named, Plan, Reload, Status, Undrain, Weight, Where,
+};
 use crate::config::render::Colour;
 use crate::config::{self, World, document, render};
 use crate::explain::{self, Explanation, Origin, Question};
@@ -139,9 +141,12 @@ fn status_text(status: &Json) -> String {
         for backend in backends {
             let (url, state, since) =
                 (word(&backend["url"]), word(&backend["state"]), word(&backend["since"]));
-            let cause =
-                backend["cause"].as_str().map(|cause| format!("  {cause}")).unwrap_or_default();
-            text += &format!("  {url:width$}  {state:4}  since {since}{cause}\n");
+            let cause = backend["cause"].as_str().map(|cause| format!("  {cause}"));
+            let mut notes = cause.unwrap_or_default();
+            if backend["is_draining"] == true {
+                notes += &format!("  draining, {} under way", backend["in_flight"]);
+            }
+            text += &format!("  {url:width$}  {state:4}  since {since}{notes}\n");
         }
     }
     text
@@ -260,6 +265,94 @@ pub fn reload(how: &Reload, world: &dyn World, terminal: Option<Terminal<'_>>) -
     match input.read_line(&mut line) {
         Ok(read) if read > 0 => confirmed(&remote),
         _ => Outcome { text: "\nnot confirmed: it is rolled back\n".to_owned(), code: 1 },
+    }
+}
+
+/// From one look at a backend that drains to the next.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Gives a backend nothing new. What is left is written to `progress` when it changes.
+pub fn drain(how: &Drain, world: &dyn World, progress: &mut dyn Write) -> Outcome {
+    let remote = match find(&how.at, None, world) {
+        Ok(remote) => remote,
+        Err(outcome) => return outcome,
+    };
+    let Named { pool, backend } = &how.backend;
+    let mut pools = match remote.call("POST", &change("drain", &how.backend), String::new()) {
+        Ok(pools) => pools,
+        Err(error) => return failed(error),
+    };
+    let deadline = Instant::now() + how.deadline;
+    let mut shown = None;
+    loop {
+        let left = in_flight(&pools, &how.backend);
+        if !how.wait {
+            return Outcome::fine(format!("{pool}/{backend} drains, {left} under way\n"));
+        }
+        if left == 0 {
+            return Outcome::fine(format!("{pool}/{backend} is drained\n"));
+        }
+        if shown.replace(left) != Some(left) {
+            let _ = writeln!(progress, "{left} under way");
+        }
+        if Instant::now() >= deadline {
+            let text = format!(
+                "{pool}/{backend} drains, but {left} are still under way at the deadline\n"
+            );
+            return Outcome { text, code: 1 };
+        }
+        std::thread::sleep(LOOK_EVERY);
+        pools = match remote.call("GET", "/v1/pools", String::new()) {
+            Ok(pools) => pools,
+            Err(error) => return failed(error),
+        };
+    }
+}
+
+/// Writes the call that changes a backend.
+fn change(what: &str, Named { pool, backend }: &Named) -> String {
+    format!("/v1/{what}?pool={pool}&backend={backend}")
+}
+
+/// Finds how many requests a backend has under way; one that is gone has none.
+fn in_flight(pools: &Json, Named { pool, backend }: &Named) -> u64 {
+    let all = pools.as_array().into_iter().flatten().filter(|one| one["name"] == **pool);
+    let is_it = |one: &&Json| {
+        let url = one["url"].as_str().unwrap_or_default();
+        url == backend || url.strip_prefix("http://") == Some(backend)
+    };
+    let found = all.flat_map(|pool| list(pool, "backends")).find(is_it);
+    found.and_then(|one| one["in_flight"].as_u64()).unwrap_or(0)
+}
+
+/// Gives a backend requests again.
+pub fn undrain(how: &Undrain, world: &dyn World) -> Outcome {
+    let Named { pool, backend } = &how.backend;
+    let said = format!("{pool}/{backend} gets requests again\n");
+    changed(&how.at, world, &change("undrain", &how.backend), said)
+}
+
+/// Gives a backend another weight, or the configured one again.
+pub fn weight(how: &Weight, world: &dyn World) -> Outcome {
+    let Named { pool, backend } = &how.backend;
+    let mut path = change("weight", &how.backend);
+    let said = match how.weight {
+        Some(weight) => {
+            path += &format!("&weight={weight}");
+            format!("{pool}/{backend} has weight {weight}\n")
+        }
+        None => format!("{pool}/{backend} has its configured weight\n"),
+    };
+    changed(&how.at, world, &path, said)
+}
+
+fn changed(at: &Where, world: &dyn World, path: &str, said: String) -> Outcome {
+    match find(at, None, world) {
+        Ok(remote) => match remote.call("POST", path, String::new()) {
+            Ok(_) => Outcome::fine(said),
+            Err(error) => failed(error),
+        },
+        Err(outcome) => outcome,
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use nexus::app::Nexus;
 use nexus::picker::{Algorithm, HashKey};
+use nexus::pool::Ramp;
 use nexus::settings::Settings;
 
 use crate::world::{Backend, Client, Next, backend, field, lines, settings, start, status, until};
@@ -223,4 +224,22 @@ fn counts_come_back_to_nothing_whatever_happens() {
         let _ = client.reader.message();
     }
     until("nothing is counted", || nexus.snapshot().backends().all(|one| one.in_flight() == 0));
+}
+
+#[test]
+fn a_backend_that_returns_gets_its_share_step_by_step() {
+    let backends = named();
+    let mut settings = balanced(&addresses(&backends), Algorithm::RoundRobin);
+    // So long that the test sees its first step only.
+    let window = std::time::Duration::from_secs(36_000);
+    settings.pools[0].slow_start = Some(Ramp { window, floor: 10, is_late: false });
+    let nexus = start(settings);
+    let counts = shares(&nexus, 300);
+    assert_eq!([counts["a"], counts["b"], counts["c"]], [100; 3], "all are new: all are equal");
+    let out = nexus::health::Observation::RequestFailed(nexus::reason::Reason::ConnectRefused);
+    backend(&nexus, 1).observe(out);
+    until("it is back", || backend(&nexus, 1).is_up() && backend(&nexus, 1).back_for().is_some());
+    until("it has its first requests", || shares(&nexus, 21).contains_key("b"));
+    let counts = shares(&nexus, 210);
+    assert_eq!([counts["a"], counts["b"], counts["c"]], [100, 10, 100]);
 }

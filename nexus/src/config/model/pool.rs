@@ -49,6 +49,14 @@ pub(super) static POOL: Table = Table {
         )
         .known_as(&["hash", "hash_on", "hash_policy", "key"]),
         key(
+            "slow_start",
+            Short(&One(Scalar::Time), "window", &SLOW_START),
+            Absent("at once"),
+            "How a backend that comes back, or is new in a running pool, comes to its whole weight.",
+            "30s",
+        )
+        .known_as(&["slowstart", "warmup", "slow_start_config"]),
+        key(
             "health_check",
             Keys(&HEALTH_CHECK),
             Section,
@@ -123,6 +131,31 @@ const ALGORITHMS: &[&str] = &[
     "ip_hash",
     "first",
 ];
+
+static SLOW_START: Table = Table {
+    name: "a slow start",
+    keys: &[
+        key("window", One(Scalar::Time), Required, "Until it has its whole weight.", "30s")
+            .known_as(&["duration", "time"]),
+        key(
+            "floor",
+            One(Scalar::Whole(1, 100)),
+            Is("10"),
+            "What it has at least, in percent of its weight.",
+            "1",
+        )
+        .known_as(&["min", "min_weight_percent"]),
+        key(
+            "shape",
+            One(Scalar::Choice(&["linear", "quadratic"])),
+            Is("linear"),
+            "`linear` grows evenly, `quadratic` slowly first.",
+            "quadratic",
+        )
+        .known_as(&["aggression", "curve"]),
+    ],
+    groups: &[],
+};
 
 static HASH_KEY: Table = Table {
     name: "a hash key",

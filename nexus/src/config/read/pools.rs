@@ -7,6 +7,7 @@ use crate::config::problem::{Problem, Step};
 use crate::config::quantity::show_time;
 use crate::config::section::Section;
 use crate::picker::{Algorithm, HashKey};
+use crate::pool::Ramp;
 use crate::retry::Policy;
 use crate::route::Modifiers;
 use crate::settings::{BackendSettings, PoolSettings, Probing};
@@ -40,6 +41,11 @@ pub(super) fn read(
         backends,
         algorithm,
         hash_key,
+        slow_start: section.section_if("slow_start").map(|slow_start| Ramp {
+            window: slow_start.time("window"),
+            floor: u32::try_from(slow_start.whole("floor")).unwrap_or(u32::MAX),
+            is_late: slow_start.text("shape") == "quadratic",
+        }),
         probing: Probing {
             interval: health_check.time("interval"),
             timeout: health_check.time("timeout"),

@@ -31,6 +31,9 @@ fn run(words: &str) -> Outcome {
         Command::Status(how) => remote::status(&how, &Disk),
         Command::Plan(how) => remote::plan(&how, &Disk, Colour::Off),
         Command::Explain(how) => remote::explain(&how, &Disk, Colour::Off),
+        Command::Drain(how) => remote::drain(&how, &Disk, &mut std::io::sink()),
+        Command::Undrain(how) => remote::undrain(&how, &Disk),
+        Command::Weight(how) => remote::weight(&how, &Disk),
         Command::Reload(how) => remote::reload(&how, &Disk, None),
         Command::Confirm(how) => remote::confirm(&how, &Disk),
         other => panic!("{other:?}"),
@@ -206,4 +209,66 @@ fn a_file_that_changes_is_read_when_it_is_watched() {
     let max = || filed.nexus.snapshot().settings.connections_max;
     until("a change of an included file is seen", || max() == 77);
     assert_eq!(filed.json("/v1/status")["reloads"]["last"]["by"], "file change");
+}
+
+#[test]
+fn a_backend_that_drains_gets_nothing_new_over_a_reload_too() {
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let (word, wait) = std::sync::mpsc::channel::<()>();
+    let wait = std::sync::Mutex::new(wait);
+    let slow = Backend::new(move |stream, seen| {
+        if seen.head.starts_with("GET /slow") {
+            asked.send(()).unwrap();
+            let _ = wait.lock().unwrap().recv();
+        }
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nslow";
+        std::io::Write::write_all(stream, answer).unwrap();
+        crate::world::Next::Continue
+    });
+    let other = Backend::named("other");
+    let filed = Filed::start("drain", &file(&[&slow, &other]));
+    let mut client = crate::world::Client::connect(&filed.nexus);
+    let mut held = crate::world::Client::connect(&filed.nexus);
+    loop {
+        held.send(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n");
+        if is_asked.recv_timeout(std::time::Duration::from_millis(300)).is_ok() {
+            break;
+        }
+        held.answer();
+    }
+    let name = format!("default/http://{}", slow.address);
+    let (code, text) = filed.run(&format!("drain {name}"));
+    assert_eq!((code, text), (0, format!("{name} drains, 1 under way\n")));
+    let (code, text) = filed.run(&format!("drain {name} --wait --deadline 10ms"));
+    assert!(code == 1 && text.contains("1 are still under way at the deadline"), "{text}");
+    let (_, text) = filed.run("status");
+    assert!(text.contains("draining, 1 under way"), "{text}");
+
+    assert!((0..10).all(|_| client.get("/") == "other"));
+    assert_eq!(filed.run("reload").0, 0);
+    assert!((0..10).all(|_| client.get("/") == "other"), "a reload does not take it back");
+
+    word.send(()).unwrap();
+    assert_eq!(held.answer().1, b"slow", "what was under way is finished");
+    let bare = format!("default/{}", slow.address);
+    assert_eq!(filed.run(&format!("drain {bare} --wait")), (0, format!("{bare} is drained\n")));
+    assert_eq!(filed.run(&format!("undrain {name}")).0, 0);
+    assert!((0..10).any(|_| client.get("/") == "slow"));
+}
+
+#[test]
+fn a_weight_can_be_changed_while_it_runs() {
+    let (a, b) = (Backend::named("a"), Backend::named("b"));
+    let filed = Filed::start("weight", &file(&[&a, &b]));
+    let mut client = crate::world::Client::connect(&filed.nexus);
+    let mut count = |wanted: &str| (0..40).filter(|_| client.get("/") == wanted).count();
+    let name = format!("default/http://{}", a.address);
+    assert_eq!(filed.run(&format!("weight {name} 3")), (0, format!("{name} has weight 3\n")));
+    assert_eq!(count("a"), 30);
+    assert_eq!(filed.run(&format!("weight {name}")).0, 0);
+    assert_eq!(count("a"), 20);
+    let (code, text) = filed.run("weight default/http://nobody:1 3");
+    assert!(code == 1 && text.contains("no_such_backend"), "{text}");
+    let wrong = Cli::read(["nexus", "weight", &name, "1001"].map(Into::into));
+    assert!(wrong.is_err());
 }
