@@ -128,6 +128,11 @@ impl Backend {
         self.call("PUT", "/state", &json!({ "enabled": true }).to_string()).map(drop)
     }
 
+    /// Makes it answer so late.
+    pub(crate) fn slow_down(&self, latency: &str) -> Result<()> {
+        self.call("PUT", "/latency", &json!({ "latency": latency }).to_string()).map(drop)
+    }
+
     /// Makes it go up and down by itself, or (`None`) stop doing so.
     pub(crate) fn flap(&self, flap: Option<&str>) -> Result<()> {
         self.call("PUT", "/flap", &json!({ "flap": flap }).to_string()).map(drop)

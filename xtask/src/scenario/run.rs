@@ -151,6 +151,7 @@ impl<'a> Stage<'a> {
                 Verb::Heal => backend.heal()?,
                 Verb::Down { mode, existing } => backend.take_down(mode, existing)?,
                 Verb::Up => backend.bring_up()?,
+                Verb::Latency(time) => backend.slow_down(time)?,
                 Verb::Flap(flap) => backend.flap((flap != "off").then_some(flap.as_str()))?,
                 Verb::Await { .. } | Verb::StopNexus | Verb::Reload { .. } => {}
             }

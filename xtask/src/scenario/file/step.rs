@@ -40,6 +40,8 @@ pub(crate) enum Verb {
     Down { mode: String, existing: String },
     /// The contrary.
     Up,
+    /// Answer so late from now on.
+    Latency(String),
     /// Go up and down by itself; `off` ends that.
     Flap(String),
     /// Wait until Nexus says so about the backend; a failure when it takes longer than `within`.
@@ -71,6 +73,7 @@ struct Written {
     mode: Option<String>,
     existing: Option<String>,
     flap: Option<String>,
+    latency: Option<String>,
     says: Option<String>,
     within: Option<Within>,
     with: Option<Vec<String>>,
@@ -87,12 +90,13 @@ impl TryFrom<Written> for Step {
     fn try_from(mut written: Written) -> Result<Self, String> {
         let verb = written.take_verb()?;
         let Written { at, backend, fault, mode, existing, flap, says, within, .. } = written;
-        let Written { with, rate, lasts, verb: name, .. } = written;
+        let Written { latency, with, rate, lasts, verb: name, .. } = written;
         let rest = [
             ("fault", fault.is_some()),
             ("mode", mode.is_some()),
             ("existing", existing.is_some()),
             ("flap", flap.is_some()),
+            ("latency", latency.is_some()),
             ("says", says.is_some()),
             ("within", within.is_some()),
             ("with", with.is_some()),
@@ -134,6 +138,7 @@ impl Written {
                 existing: self.existing.take().unwrap_or_else(|| "reset".to_owned()),
             },
             "up" => Verb::Up,
+            "latency" => Verb::Latency(self.latency.take().ok_or_else(|| need("latency"))?),
             "flap" => Verb::Flap(self.flap.take().ok_or_else(|| need("flap"))?),
             "await" => Verb::Await {
                 message: self.says.take().ok_or_else(|| need("says"))?,
@@ -165,6 +170,7 @@ impl fmt::Display for Step {
                 write!(f, "take down {backend}: {mode} new connections, {existing} open ones")
             }
             Verb::Up => write!(f, "bring up {backend}"),
+            Verb::Latency(time) => write!(f, "{backend} takes {time}"),
             Verb::Flap(flap) => write!(f, "flap {backend}: {flap}"),
             Verb::Await { message, within } => {
                 write!(f, "await \"{message}\" {backend} within {within:?}")
