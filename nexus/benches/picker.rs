@@ -3,6 +3,8 @@
 //! `cargo bench -p nexus --bench picker`. Weights from 1 to 10, loads from 0 to 30, latencies from 1
 //! to 20 ms: nothing is equal, as in a pool that is used.
 
+#![allow(missing_docs, reason = "criterion's macro makes a public function without any")]
+
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
