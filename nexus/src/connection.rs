@@ -7,13 +7,9 @@
 
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
 use crate::deadline::Deadline;
@@ -24,6 +20,7 @@ use crate::listen::Door;
 use crate::proxy;
 use crate::reason::Reason;
 use crate::respond::own;
+use crate::stream::{Next, Stream};
 use crate::worker::{Open, Worker};
 
 /// How long an idle connection may still begin a request once Nexus drains; the answer to it says
@@ -43,9 +40,11 @@ pub struct Client {
     /// The listener that it came by.
     pub door: Rc<Door>,
     /// The connection.
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// The connection's place on the clock.
     pub deadline: Deadline,
+    /// The tick in which it was accepted.
+    accepted: u32,
     /// Where it comes from.
     pub ip: IpAddr,
 }
@@ -64,14 +63,17 @@ pub enum After {
 }
 
 /// Carries a connection from accept to close.
-pub async fn serve(open: Open, door: Rc<Door>, stream: TcpStream, peer: SocketAddr) {
+pub async fn serve(open: Open, door: Rc<Door>, stream: Stream, peer: SocketAddr) {
     let worker = Rc::clone(open.worker());
     let deadline = worker.deadlines.lend();
     let ip = peer.ip().to_canonical();
-    let mut client = Client { worker, door, stream, deadline, ip };
-    while client.has_bytes().await {
+    let accepted = worker.deadlines.now();
+    let mut client = Client { worker, door, stream, deadline, accepted, ip };
+    let mut read = client.read_at_once();
+    while read.is_some() || client.has_bytes().await {
+        let input = read.take().unwrap_or_default();
         // In a box of its own: an idle connection must not hold room for a busy one.
-        if !Box::pin(client.busy()).await {
+        if !Box::pin(client.busy(input)).await {
             return;
         }
     }
@@ -81,6 +83,24 @@ impl Client {
     /// Says whether the next answer is the last on this connection.
     pub fn is_draining(&self) -> bool {
         self.worker.is_draining() || self.door.is_closing()
+    }
+
+    /// Says whether a client that waits for its answer is watched, whether it stays.
+    ///
+    /// One that has just come is not before the next tick: most have their answer by then.
+    pub fn is_watched(&self) -> bool {
+        let is_watched = self.stream.is_watched() || self.worker.deadlines.now() > self.accepted;
+        if !is_watched {
+            self.deadline.call_at_next_tick();
+        }
+        is_watched
+    }
+
+    /// Reads what came with the connection.
+    fn read_at_once(&mut self) -> Option<Input> {
+        let mut input = Input::default();
+        input.len = self.stream.try_read(&mut input.buffer).ok()?;
+        (input.len > 0).then_some(input)
     }
 
     /// Waits for bytes; returns whether there are any.
@@ -101,8 +121,7 @@ impl Client {
     }
 
     /// Serves requests while there are bytes of them; returns whether the connection goes on.
-    async fn busy(&mut self) -> bool {
-        let mut input = Input { buffer: Buffer::small(), len: 0 };
+    async fn busy(&mut self, mut input: Input) -> bool {
         loop {
             let (after, rest) = match self.read_head(&mut input).await {
                 Ok(None) => return false,
@@ -115,12 +134,12 @@ impl Client {
             match (after, rest) {
                 (After::KeepAlive, Some(rest)) if rest.len > 0 => input = rest,
                 (After::KeepAlive, _) => return true,
-                (After::Close, _) => return false,
+                (After::Close, _) if self.stream.is_quiet(false) => return false,
                 (After::Reset, _) => {
-                    let _ = self.stream.set_zero_linger();
+                    self.stream.set_linger(Some(Duration::ZERO));
                     return false;
                 }
-                (After::Linger, _) => {
+                (After::Close | After::Linger, _) => {
                     self.linger().await;
                     return false;
                 }
@@ -184,10 +203,8 @@ impl Client {
         cx: &mut Context<'_>,
         input: &mut Input,
     ) -> Poll<Result<usize, Reason>> {
-        let mut into = ReadBuf::new(&mut input.buffer[input.len..]);
-        match Pin::new(&mut self.stream).poll_read(cx, &mut into) {
-            Poll::Ready(Ok(())) => Poll::Ready(Ok(into.filled().len())),
-            Poll::Ready(Err(_)) => Poll::Ready(Ok(0)),
+        match self.stream.poll_read(cx, &mut input.buffer[input.len..]) {
+            Poll::Ready(read) => Poll::Ready(Ok(read.unwrap_or(0))),
             Poll::Pending if !self.deadline.poll_passed(cx) => Poll::Pending,
             Poll::Pending if input.len == 0 => Poll::Ready(Ok(0)),
             Poll::Pending => Poll::Ready(Err(Reason::HeadTimeout)),
@@ -200,7 +217,7 @@ impl Client {
         let mut at = 0;
         poll_fn(|cx| {
             while at < bytes.len() {
-                match Pin::new(&mut self.stream).poll_write(cx, &bytes[at..]) {
+                match self.stream.poll_write(cx, &bytes[at..], Next::Unknown) {
                     Poll::Ready(Ok(written)) if written > 0 => at += written,
                     Poll::Ready(_) => return Poll::Ready(Err(Reason::ClientGone)),
                     Poll::Pending if self.deadline.poll_passed(cx) => {
@@ -221,13 +238,10 @@ impl Client {
         let mut waste = Buffer::small();
         let mut left = LINGER_BYTES_MAX;
         poll_fn(|cx| {
-            let _ = ready!(Pin::new(&mut self.stream).poll_shutdown(cx));
+            let _ = ready!(self.stream.poll_shutdown(cx));
             while left > 0 && !self.deadline.poll_passed(cx) {
-                let mut into = ReadBuf::new(&mut waste);
-                match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut into)) {
-                    Ok(()) if !into.filled().is_empty() => {
-                        left = left.saturating_sub(into.filled().len());
-                    }
+                match ready!(self.stream.poll_read(cx, &mut waste)) {
+                    Ok(read) if read > 0 => left = left.saturating_sub(read),
                     _ => break,
                 }
             }
@@ -241,6 +255,12 @@ impl Client {
 struct Input {
     buffer: Buffer,
     len: usize,
+}
+
+impl Default for Input {
+    fn default() -> Self {
+        Self { buffer: Buffer::small(), len: 0 }
+    }
 }
 
 impl Input {

@@ -32,6 +32,8 @@ pub struct Deadlines {
 #[derive(Default)]
 struct Slots {
     due: Vec<u32>,
+    /// Whether to wake at the next tick, due or not.
+    called: Vec<bool>,
     wakers: Vec<Option<Waker>>,
     free: Vec<u32>,
 }
@@ -47,6 +49,7 @@ impl Deadlines {
         let mut slots = self.slots.borrow_mut();
         let slot = slots.free.pop().unwrap_or_else(|| {
             slots.due.push(NEVER);
+            slots.called.push(false);
             slots.wakers.push(None);
             u32::try_from(slots.due.len() - 1).expect("connections are far below 4 billion")
         });
@@ -60,7 +63,7 @@ impl Deadlines {
     pub fn sweep(&self, ticks: u32) {
         let now = self.now.get().saturating_add(ticks.min(JUMP_MAX));
         self.now.set(now);
-        self.wake(|due| due <= now);
+        self.wake(|due, called| called || due <= now);
     }
 
     /// Makes everything due, for ever.
@@ -76,14 +79,16 @@ impl Deadlines {
 
     /// Wakes everyone who waits, to look around: the worker is draining.
     pub fn wake_all(&self) {
-        self.wake(|due| due != NEVER);
+        self.wake(|due, _| due != NEVER);
     }
 
-    fn wake(&self, is_called: impl Fn(u32) -> bool) {
+    fn wake(&self, is_meant: impl Fn(u32, bool) -> bool) {
         let mut slots = self.slots.borrow_mut();
-        let Slots { due, wakers, .. } = &mut *slots;
-        for (waker, _) in wakers.iter_mut().zip(due).filter(|(_, due)| is_called(**due)) {
-            if let Some(waker) = waker.take() {
+        let Slots { due, called, wakers, .. } = &mut *slots;
+        for ((waker, due), called) in wakers.iter_mut().zip(due).zip(called) {
+            if is_meant(*due, std::mem::take(called))
+                && let Some(waker) = waker.take()
+            {
                 waker.wake();
             }
         }
@@ -106,6 +111,11 @@ impl Deadline {
         self.owner.slots.borrow_mut().due[self.slot as usize] = due;
     }
 
+    /// Has the task that waits woken at the next tick, to look around.
+    pub fn call_at_next_tick(&self) {
+        self.owner.slots.borrow_mut().called[self.slot as usize] = true;
+    }
+
     /// Says whether the deadline has passed; if not, the task is woken when it has.
     pub fn poll_passed(&self, cx: &mut Context<'_>) -> bool {
         let mut slots = self.owner.slots.borrow_mut();
@@ -125,6 +135,7 @@ impl Drop for Deadline {
     fn drop(&mut self) {
         let mut slots = self.owner.slots.borrow_mut();
         slots.due[self.slot as usize] = NEVER;
+        slots.called[self.slot as usize] = false;
         slots.wakers[self.slot as usize] = None;
         slots.free.push(self.slot);
     }

@@ -1,11 +1,7 @@
 //! A request under way, and how it moves towards a backend while the answer's head is awaited.
 
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::backend::Backend;
 use crate::buffer::Buffer;
@@ -20,6 +16,7 @@ use crate::pool::Pool;
 use crate::reason::Reason;
 use crate::retry::Policy;
 use crate::route::Modifiers;
+use crate::stream::{Next, Stream};
 use crate::worker::View;
 
 /// Interim answers before the final one. Early hints come once or twice; a flood is an attack.
@@ -162,7 +159,7 @@ impl Exchange<'_> {
     pub fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
-        backend: &mut TcpStream,
+        backend: &mut Stream,
         incoming: &mut Incoming,
     ) -> Poll<Result<Response, Reason>> {
         loop {
@@ -203,7 +200,7 @@ impl Exchange<'_> {
     /// Writes interim answers to the client.
     fn poll_interim(&mut self, cx: &mut Context<'_>) -> Result<(), Reason> {
         while !self.interim.is_empty() {
-            match Pin::new(&mut self.client.stream).poll_write(cx, &self.interim) {
+            match self.client.stream.poll_write(cx, &self.interim, Next::Unknown) {
                 Poll::Ready(Ok(written)) if written > 0 => drop(self.interim.drain(..written)),
                 Poll::Ready(_) => return Err(Reason::ClientGone),
                 Poll::Pending => break,
@@ -221,7 +218,7 @@ impl Exchange<'_> {
     pub fn poll_upload(
         &mut self,
         cx: &mut Context<'_>,
-        backend: &mut TcpStream,
+        backend: &mut Stream,
     ) -> Result<bool, Reason> {
         let mut has_arrived = false;
         if self.upload_state == Upload::Flowing {
@@ -249,7 +246,7 @@ impl Exchange<'_> {
             }
         }
         let half_close = self.view.settings.half_close;
-        if self.upload_state == Upload::Done && !half_close {
+        if self.upload_state == Upload::Done && !half_close && self.client.is_watched() {
             let gone = self.upload.poll_gone(cx, &mut self.client.stream);
             if gone.is_ready() {
                 return Err(Reason::ClientGone);
@@ -262,7 +259,7 @@ impl Exchange<'_> {
     fn poll_incoming(
         &mut self,
         cx: &mut Context<'_>,
-        backend: &mut TcpStream,
+        backend: &mut Stream,
         incoming: &mut Incoming,
     ) -> Poll<Result<Option<Response>, Reason>> {
         if incoming.buffer.is_none() {
@@ -274,12 +271,11 @@ impl Exchange<'_> {
         {
             return Poll::Ready(Err(Reason::BadResponse));
         }
-        let mut into = ReadBuf::new(&mut buffer[incoming.len..]);
-        match ready!(Pin::new(backend).poll_read(cx, &mut into)) {
+        match ready!(backend.poll_read(cx, &mut buffer[incoming.len..])) {
             Err(_) => Poll::Ready(Err(Reason::BackendReset)),
-            Ok(()) if into.filled().is_empty() => Poll::Ready(Err(Reason::BackendClosed)),
-            Ok(()) => {
-                incoming.len += into.filled().len();
+            Ok(0) => Poll::Ready(Err(Reason::BackendClosed)),
+            Ok(read) => {
+                incoming.len += read;
                 incoming.has_answered = true;
                 self.parse(incoming).into()
             }

@@ -14,16 +14,13 @@
 
 use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::buffer::Buffer;
 use crate::http1::body::{Body, Framing};
 use crate::http1::egress;
 use crate::recycle::Recycled;
+use crate::stream::{Next, Stream};
 
 /// Bytes of a request body that are kept so that it can be sent again. Larger uploads are rare,
 /// and memory is not theirs to take.
@@ -74,6 +71,8 @@ pub struct Flow {
     was_blocked: bool,
     /// Whether the last read filled all the room there was.
     was_full: bool,
+    /// Whether the sink is closed behind it.
+    pub ends_connection: bool,
     /// Bytes of the body read so far.
     pub body_bytes: u64,
     /// Bytes of the body at most; of a larger one the end is never sent on.
@@ -125,6 +124,7 @@ impl Flow {
             is_lossy: false,
             was_blocked: false,
             was_full,
+            ends_connection: false,
             body_bytes: piece.data as u64,
             body_bytes_max: u64::MAX,
             written: 0,
@@ -257,8 +257,8 @@ impl Flow {
     pub fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut TcpStream,
-        to: &mut TcpStream,
+        from: &mut Stream,
+        to: &mut Stream,
     ) -> Poll<Result<(), Stop>> {
         loop {
             while !self.is_drained() {
@@ -274,13 +274,14 @@ impl Flow {
     }
 
     /// Writes once.
-    fn poll_drain(&mut self, cx: &mut Context<'_>, to: &mut TcpStream) -> Poll<io::Result<()>> {
-        let to = Pin::new(to);
+    fn poll_drain(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<io::Result<()>> {
+        let next =
+            if self.ends_connection && self.body.is_done() { Next::End } else { Next::Unknown };
         let prefix = &self.prefix[self.prefix_at..];
         let suffix = &self.suffix[self.suffix_at..];
         let data = self.buffer.as_ref().map_or(&[][..], |buffer| &buffer[self.data.clone()]);
         let written = ready!(match (prefix, data, suffix) {
-            (only, [], []) | ([], only, []) | ([], [], only) => to.poll_write(cx, only),
+            (only, [], []) | ([], only, []) | ([], [], only) => to.poll_write(cx, only, next),
             _ => {
                 let slices = [IoSlice::new(prefix), IoSlice::new(data), IoSlice::new(suffix)];
                 to.poll_write_vectored(cx, &slices)
@@ -312,7 +313,7 @@ impl Flow {
     }
 
     /// Reads once, when all that was read before is written.
-    fn poll_fill(&mut self, cx: &mut Context<'_>, from: &mut TcpStream) -> Poll<Result<(), Stop>> {
+    fn poll_fill(&mut self, cx: &mut Context<'_>, from: &mut Stream) -> Poll<Result<(), Stop>> {
         let room = self.room();
         let buffer = match &mut self.buffer {
             Some(buffer) => buffer,
@@ -322,8 +323,7 @@ impl Flow {
             }
         };
         let room = room.start..room.end.min(buffer.len());
-        let mut into = ReadBuf::new(&mut buffer[room.clone()]);
-        match Pin::new(from).poll_read(cx, &mut into) {
+        match from.poll_read(cx, &mut buffer[room.clone()]) {
             Poll::Pending => {
                 if self.floor == 0 {
                     self.buffer = None; // Nothing is in it; another connection may have work.
@@ -331,8 +331,7 @@ impl Flow {
                 Poll::Pending
             }
             Poll::Ready(Err(_)) => Poll::Ready(Err(Stop::SourceFailed)),
-            Poll::Ready(Ok(())) => {
-                let read = into.filled().len();
+            Poll::Ready(Ok(read)) => {
                 self.was_full = read == room.len();
                 Poll::Ready(self.absorb(read))
             }
@@ -386,14 +385,13 @@ impl Flow {
     /// Waits for news from a source whose message was read: ready when it has left.
     ///
     /// What else it says is the rest: its next message.
-    pub fn poll_gone(&mut self, cx: &mut Context<'_>, from: &mut TcpStream) -> Poll<()> {
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>, from: &mut Stream) -> Poll<()> {
         let Some(buffer) = &mut self.buffer else {
             return Poll::Pending;
         };
         while self.rest.end < buffer.len() {
-            let mut into = ReadBuf::new(&mut buffer[self.rest.end..]);
-            match ready!(Pin::new(&mut *from).poll_read(cx, &mut into)) {
-                Ok(()) if !into.filled().is_empty() => self.rest.end += into.filled().len(),
+            match ready!(from.poll_read(cx, &mut buffer[self.rest.end..])) {
+                Ok(read) if read > 0 => self.rest.end += read,
                 _ => return Poll::Ready(()),
             }
         }

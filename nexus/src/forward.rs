@@ -18,12 +18,13 @@ use crate::http1::body::Framing;
 use crate::http1::response::Response;
 use crate::reason::Reason;
 use crate::retry::{Failure, Progress};
+use crate::stream::Stream;
 use crate::worker::Picked;
 
 /// A connection to a backend that carries a request.
 pub struct Upstream {
     /// The connection.
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// To whom.
     pub backend: Picked,
     /// Whether an earlier request used it.
@@ -118,7 +119,7 @@ async fn open(exchange: &Exchange<'_>, backend: &Picked, fresh: bool) -> Result<
             let limit = exchange.pool().settings.timeout_connect;
             // In a box: most requests find an idle connection and need no room for this.
             let within = async |limit, address| within(&client.deadline, limit, address).await;
-            Box::pin(dial::dial(backend, limit, within)).await?
+            Box::pin(dial::dial(backend, limit, within)).await?.into()
         }
     };
     Ok(Upstream { stream, backend: backend.clone(), reused, downs: backend.downs() })

@@ -27,6 +27,7 @@ pub mod mirror;
 pub mod way;
 pub mod http1;
 pub mod flow;
+pub mod stream;
 pub mod retry;
 pub mod limiter;
 pub mod snapshot;

@@ -7,19 +7,24 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
+#[cfg(target_os = "linux")]
+use rustix::net::{SocketFlags, acceptfrom_with};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::sync::atomic::Ordering;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::connection;
 use crate::control::Order;
+use crate::stream::Stream;
 use crate::worker::Worker;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
@@ -143,7 +148,11 @@ async fn accept(
     door: Rc<Door>,
     mut stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    #[expect(
+        deprecated,
+        reason = "what takes its place is unsafe; a listener keeps its descriptor"
+    )]
+    let listener = AsyncFd::with_interest(listener, Interest::READABLE)?;
     let mut complaint = Complaint::default();
     loop {
         tokio::select! {
@@ -152,28 +161,27 @@ async fn accept(
             accepted = accept_one(&worker, &listener, &mut complaint) => begin(&worker, &door, accepted),
         }
     }
-    let waiting = listener.into_std()?;
-    while let Ok((stream, peer)) = waiting.accept() {
-        stream.set_nonblocking(true)?;
-        begin(&worker, &door, (tokio::net::TcpStream::from_std(stream)?, peer));
+    let waiting = listener.into_inner();
+    while let Ok(accepted) = accept_now(&waiting) {
+        begin(&worker, &door, accepted);
     }
     Ok(())
 }
 
-fn begin(worker: &Rc<Worker>, door: &Rc<Door>, accepted: (tokio::net::TcpStream, SocketAddr)) {
-    let (stream, peer) = accepted;
+fn begin(worker: &Rc<Worker>, door: &Rc<Door>, accepted: (TcpStream, SocketAddr)) {
+    let (socket, peer) = accepted;
     // Counted here and not when the task first runs: many may be accepted before it does.
     let open = worker.opened();
-    let connection = connection::serve(open, Rc::clone(door), stream, peer);
+    let connection = connection::serve(open, Rc::clone(door), Stream::bare(socket), peer);
     tokio::task::spawn_local(connection);
 }
 
 /// Waits for a place and then for a client.
 async fn accept_one(
     worker: &Worker,
-    listener: &tokio::net::TcpListener,
+    listener: &AsyncFd<TcpListener>,
     complaint: &mut Complaint,
-) -> (tokio::net::TcpStream, SocketAddr) {
+) -> (TcpStream, SocketAddr) {
     loop {
         let limit = worker.view().settings.connections_max;
         if worker.published.open.load(Ordering::Relaxed) >= limit {
@@ -181,7 +189,7 @@ async fn accept_one(
             tokio::time::sleep(REST).await;
             continue;
         }
-        match listener.accept().await {
+        match listener.async_io(Interest::READABLE, accept_now).await {
             Ok(accepted) => return accepted,
             Err(error) if is_shortage(&error) => {
                 complaint.make("no file descriptor is left (ulimit -n)");
@@ -190,6 +198,23 @@ async fn accept_one(
             Err(error) => tracing::debug!(%error, "a connection was gone before it was accepted"),
         }
     }
+}
+
+/// Accepts a client that waits, as a socket that does not block.
+#[cfg(target_os = "linux")]
+fn accept_now(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK; // Saves a system call.
+    let (socket, peer) = acceptfrom_with(listener, flags)?;
+    let peer = peer.ok_or(Errno::INVAL)?.try_into()?;
+    Ok((socket.into(), peer))
+}
+
+/// Accepts a client that waits, as a socket that does not block.
+#[cfg(not(target_os = "linux"))]
+fn accept_now(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (socket, peer) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, peer))
 }
 
 fn is_shortage(error: &io::Error) -> bool {

@@ -4,8 +4,7 @@ pub mod own;
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
-
-use socket2::SockRef;
+use std::time::Duration;
 
 use crate::connection::After;
 use crate::exchange::{Exchange, Upload};
@@ -47,9 +46,10 @@ pub async fn relay(exchange: &mut Exchange<'_>, answered: Answered) -> End {
     let must_reset = framing == Framing::UntilClose && status != 101;
     if must_reset {
         // Whatever ends this early, the process included, must not look like the answer's end.
-        let _ = exchange.client.stream.set_zero_linger();
+        exchange.client.stream.set_linger(Some(Duration::ZERO));
     }
     start(exchange, &upstream, &response, &mut download, (framing, keep_alive));
+    download.ends_connection = !keep_alive;
     if status == 101 {
         return Box::pin(tunnel::run(exchange, upstream, download)).await;
     }
@@ -58,7 +58,7 @@ pub async fn relay(exchange: &mut Exchange<'_>, answered: Answered) -> End {
     match flowed {
         Ok(()) => {
             if must_reset {
-                let _ = SockRef::from(&exchange.client.stream).set_linger(None);
+                exchange.client.stream.set_linger(None);
             }
             let clean = exchange.upload_state == Upload::Done && !download.has_rest();
             keep_or_close(exchange, upstream, response.keep_alive && clean);

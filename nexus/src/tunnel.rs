@@ -1,11 +1,7 @@
 //! After `101 Switching Protocols`: bytes both ways until both sides have ended.
 
 use std::future::poll_fn;
-use std::pin::Pin;
 use std::task::{Context, Poll};
-
-use tokio::io::AsyncWrite;
-use tokio::net::TcpStream;
 
 use crate::connection::After;
 use crate::exchange::Exchange;
@@ -13,6 +9,7 @@ use crate::flow::Flow;
 use crate::forward::Upstream;
 use crate::reason::Reason;
 use crate::respond::End;
+use crate::stream::Stream;
 
 /// One direction of a tunnel.
 struct Direction<'f> {
@@ -33,8 +30,8 @@ impl Direction<'_> {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        from: &mut TcpStream,
-        to: &mut TcpStream,
+        from: &mut Stream,
+        to: &mut Stream,
     ) -> Poll<Result<(), ()>> {
         loop {
             match self.state {
@@ -43,7 +40,7 @@ impl Direction<'_> {
                     Poll::Ready(Ok(())) => self.state = State::Ending,
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(())),
                 },
-                State::Ending => match Pin::new(&mut *to).poll_shutdown(cx) {
+                State::Ending => match to.poll_shutdown(cx) {
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(Ok(())) => self.state = State::Ended,
                     Poll::Ready(Err(_)) => return Poll::Ready(Err(())),

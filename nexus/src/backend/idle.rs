@@ -3,20 +3,17 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use socket2::SockRef;
-use tokio::net::TcpStream;
-
 use super::{Backend, Serial};
+use crate::stream::Stream;
 
 /// Idle connections that a worker keeps to one backend. Enough for the requests under way at once
 /// on a busy worker; each costs the backend a socket.
 const PER_BACKEND_MAX: usize = 512;
 
 struct IdleConnection {
-    stream: TcpStream,
+    stream: Stream,
     /// When it was put here, in ticks.
     since: u32,
     /// How often the backend had been DOWN by then.
@@ -59,10 +56,10 @@ impl IdleConnections {
     /// What the reactor has already heard of it (closed, or talking unasked) is known without a
     /// system call. `surely` asks the socket itself: for requests that must not run twice, that
     /// one call is cheaper than an answer that cannot be given.
-    pub fn take(&mut self, backend: &Backend, surely: bool) -> Option<TcpStream> {
+    pub fn take(&mut self, backend: &Backend, surely: bool) -> Option<Stream> {
         let connections = &mut self.shelves.get_mut(&backend.serial)?.connections;
-        while let Some(idle) = connections.pop() {
-            if idle.downs == backend.downs() && is_quiet(&idle.stream, surely) {
+        while let Some(mut idle) = connections.pop() {
+            if idle.downs == backend.downs() && idle.stream.is_quiet(surely) {
                 return Some(idle.stream);
             }
         }
@@ -70,7 +67,7 @@ impl IdleConnections {
     }
 
     /// Keeps a connection for the next request.
-    pub fn put(&mut self, backend: &Arc<Backend>, stream: TcpStream, now: u32) {
+    pub fn put(&mut self, backend: &Arc<Backend>, stream: Stream, now: u32) {
         if !backend.is_up() {
             return;
         }
@@ -95,21 +92,10 @@ impl IdleConnections {
     /// to a backend that is not `wanted` any more.
     pub fn sweep(&mut self, oldest: u32, wanted: impl Fn(&Backend) -> bool) {
         self.shelves.retain(|_, Shelf { backend, connections }| {
-            connections.retain(|idle| {
-                idle.since >= oldest
-                    && idle.downs == backend.downs()
-                    && is_quiet(&idle.stream, false)
+            connections.retain_mut(|idle| {
+                idle.since >= oldest && idle.downs == backend.downs() && idle.stream.is_quiet(false)
             });
             wanted(backend)
         });
     }
-}
-
-/// Says whether a connection is open and silent, as it must be between two requests.
-fn is_quiet(stream: &TcpStream, surely: bool) -> bool {
-    let would_block = |result: std::io::Result<usize>| {
-        result.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
-    };
-    would_block(stream.try_read(&mut [0]))
-        && (!surely || would_block(SockRef::from(stream).peek(&mut [MaybeUninit::uninit()])))
 }
