@@ -59,6 +59,7 @@ impl Stream {
     }
 
     /// Says whether the reactor tells when it is ready.
+    #[inline]
     pub fn is_watched(&self) -> bool {
         matches!(self.0, State::Watched(_))
     }
@@ -68,6 +69,7 @@ impl Stream {
     /// # Errors
     ///
     /// Fails with `WouldBlock` if nothing is.
+    #[inline]
     pub fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         match &mut self.0 {
             State::Bare(socket) => socket.read(into),
@@ -79,6 +81,7 @@ impl Stream {
     /// Says whether the connection is open and silent, as it must be between two requests.
     ///
     /// What the reactor has heard is known without a system call; `surely` asks the socket itself.
+    #[inline]
     pub fn is_quiet(&mut self, surely: bool) -> bool {
         let would_block = |result: io::Result<usize>| {
             result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
@@ -93,11 +96,13 @@ impl Stream {
     }
 
     /// Waits until there is something to read, or the end.
+    #[inline]
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.watched()?.poll_read_ready(cx)
     }
 
     /// Reads; none means that the other side has ended.
+    #[inline]
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         if let State::Bare(socket) = &mut self.0
             && let Some(read) = at_once(socket.read(into))
@@ -110,6 +115,7 @@ impl Stream {
     }
 
     /// Writes some of `bytes`.
+    #[inline]
     pub fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -136,6 +142,7 @@ impl Stream {
     }
 
     /// Writes some of several pieces.
+    #[inline]
     pub fn poll_write_vectored(
         &mut self,
         cx: &mut Context<'_>,
@@ -169,16 +176,23 @@ impl Stream {
     }
 
     /// Has the reactor watch the connection from now on.
+    #[inline]
     fn watched(&mut self) -> io::Result<&mut TcpStream> {
-        if let State::Bare(_) = self.0
-            && let State::Bare(socket) = std::mem::replace(&mut self.0, State::Lost)
-        {
-            self.0 = State::Watched(TcpStream::from_std(socket)?);
+        if !self.is_watched() {
+            self.watch()?;
         }
         match &mut self.0 {
             State::Watched(stream) => Ok(stream),
             _ => Err(lost()),
         }
+    }
+
+    #[cold]
+    fn watch(&mut self) -> io::Result<()> {
+        if let State::Bare(socket) = std::mem::replace(&mut self.0, State::Lost) {
+            self.0 = State::Watched(TcpStream::from_std(socket)?);
+        }
+        Ok(())
     }
 }
 
