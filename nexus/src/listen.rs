@@ -5,6 +5,9 @@
 //! With `SO_REUSEPORT` the kernel spreads connections over the workers' sockets; no thread hands
 //! anything to another, and none wakes for another's connection.
 
+#[cfg(target_os = "linux")]
+mod defer;
+
 use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -50,6 +53,8 @@ pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>>
     (0..workers)
         .map(|_| {
             let socket = socket(address, true)?;
+            #[cfg(target_os = "linux")]
+            defer::until_spoken_to(&socket)?;
             socket.listen(BACKLOG)?;
             socket.set_nonblocking(true)?;
             // Inherited by the connections, which saves each a system call.

@@ -1,4 +1,4 @@
-//! By a key, in a table in which each backend has its share of entries, exact to one, and which
+//! By a key, in a table in which each backend has its share of entries, exact to three, and which
 //! changes little when backends come and go (Eisenbud et al., NSDI 2016, §3.4).
 
 use super::{Ask, Candidate, Loads, Place, is_bounded, mix};

@@ -187,14 +187,14 @@ proptest! {
     }
 
     #[test]
-    fn a_maglev_table_is_exact_to_two_entries(weights in prop::collection::vec(1..1000u32, 1..40)) {
+    fn a_maglev_table_is_exact_to_three_entries(weights in prop::collection::vec(1..1000u32, 1..40)) {
         let lookup = maglev::Lookup::new(&candidates(&weights));
         let total: u32 = weights.iter().sum();
         let mut counts = vec![0_u32; weights.len()];
         lookup.entries.iter().for_each(|at| counts[usize::from(*at)] += 1);
         for (count, weight) in counts.iter().zip(&weights) {
             let fair = f64::from(*weight) * lookup.entries.len() as f64 / f64::from(total);
-            prop_assert!((f64::from(*count) - fair).abs() <= 2.0, "{} of {}", count, fair);
+            prop_assert!((f64::from(*count) - fair).abs() <= 3.0, "{} of {}", count, fair);
         }
     }
 

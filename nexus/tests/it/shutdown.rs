@@ -1,6 +1,7 @@
 //! Stories of stopping: what is under way is finished, and nothing is lost.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
@@ -71,4 +72,18 @@ fn nothing_open_means_stopped_at_once() {
     let began = Instant::now();
     nexus.drain();
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_client_that_had_not_spoken_yet_is_not_left_waiting() {
+    let backend = Backend::named("ok");
+    let nexus = before(&backend);
+    let mut client = TcpStream::connect(nexus.addresses()[0]).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    nexus.drain();
+    let asked = client.write_all(&lines("GET / HTTP/1.1|Host: a||"));
+    let answered = asked.and_then(|()| client.read(&mut [0; 1]));
+    assert_eq!(answered.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    assert_eq!(backend.count(), 0, "what was reset was asked of nobody");
 }

@@ -13,7 +13,7 @@ pub(super) fn args(configuration: &Path) -> Vec<String> {
 const LARGE: usize = 512 * 1024;
 
 /// Connections to backends are shared by all clients. No splicing: on a loopback it costs more than
-/// it saves, at every size here.
+/// it saves, at every size here. Clients are accepted once they have spoken, as Nexus does it.
 pub(super) fn configuration(site: &Site<'_>) -> String {
     let mut servers = String::new();
     for (number, backend) in site.backends.iter().enumerate() {
@@ -42,7 +42,7 @@ defaults
     http-reuse always
 {log}
 frontend clients
-    bind {address} backlog 4096
+    bind {address} backlog 4096 defer-accept
     option forwardfor
     http-request set-header X-Forwarded-Proto http
     http-request set-header X-Forwarded-Host %[req.hdr(host)]

@@ -12,7 +12,8 @@ pub(super) fn args(configuration: &Path, folder: &Path) -> Vec<String> {
 
 /// Connections to backends are kept for all clients at once, requests per connection are not
 /// limited, nothing is written to disk but the log, which is buffered. A few large buffers cost less
-/// than many: fresh memory for every request is what 1 MiB of them would be.
+/// than many: fresh memory for every request is what 1 MiB of them would be. Clients are accepted
+/// once they have spoken, as Nexus does it.
 pub(super) fn configuration(site: &Site<'_>) -> String {
     let folder = site.folder.display();
     let mut servers = String::new();
@@ -50,7 +51,7 @@ http {{
         keepalive_timeout 60s;
     }}
     server {{
-        listen {address} backlog=4096;
+        listen {address} backlog=4096 deferred;
         location / {{
             proxy_pass http://pool;
             proxy_http_version 1.1;
