@@ -295,7 +295,7 @@ fn next(pool: &Pool, origin: Origin, key: u64) -> (Option<String>, String) {
                 Algorithm::RoundRobin | Algorithm::LeastConnections
             );
             let turn = if is_by_turn { format!("; turn {turn}") } else { String::new() };
-            (next, format!("{name}{by}{turn} of {} available", open.len()))
+            (next, format!("{name}{by}{turn}; {} available", open.len()))
         }
     }
 }

@@ -32,7 +32,7 @@ fn without_routes_there_is_one_pool_and_everybody_begins_up() {
     let told = told("backends: [http://b1:1, http://b2:1]", "GET", "/");
     assert_eq!(told.outcome, "goes to the only pool: there are no routes");
     let pool = &told.pools[0];
-    assert_eq!(pool.picked, "round_robin; turn 0 of 2 available");
+    assert_eq!(pool.picked, "round_robin; turn 0; 2 available");
     assert_eq!(pool.next.as_deref(), Some("http://b1:1"));
     assert_eq!(pool.backends[1].why, "UP until a probe says otherwise, 0 under way");
     assert_eq!(pool.timeouts[0], "2s to connect");
