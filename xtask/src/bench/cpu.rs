@@ -25,12 +25,14 @@ pub(super) fn on<T>(cpu: usize, start: impl FnOnce() -> T) -> Result<T> {
     Ok(started)
 }
 
-/// CPU time that all threads of all processes of a group have used.
+/// CPU time that all threads of all processes of a group have used. Whoever ends meanwhile is left
+/// out.
 pub(super) fn used(group: u32) -> Result<Duration> {
     let mut nanos = 0;
     for process in members(group)? {
-        for task in fs::read_dir(format!("/proc/{process}/task"))? {
-            let times = fs::read_to_string(task?.path().join("schedstat"))?;
+        let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { continue };
+        for task in tasks.flatten() {
+            let Ok(times) = fs::read_to_string(task.path().join("schedstat")) else { continue };
             nanos += times
                 .split_whitespace()
                 .next()
@@ -62,7 +64,9 @@ fn busy_in(stat: &str, cpu: usize) -> Option<Duration> {
 pub(super) fn memory_kib(group: u32) -> Result<u64> {
     let mut sum = 0;
     for process in members(group)? {
-        let rollup = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+        let Ok(rollup) = fs::read_to_string(format!("/proc/{process}/smaps_rollup")) else {
+            continue;
+        };
         sum += pss(&rollup).context("smaps_rollup has no Pss")?;
     }
     Ok(sum)

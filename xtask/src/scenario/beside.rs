@@ -59,7 +59,7 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 fn websocket(address: SocketAddr, is_over: &AtomicBool) -> io::Result<String> {
     let mut stream = BufReader::new(connect(address)?);
     let open = format!(
-        "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        "GET /socket HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     );
     stream.get_mut().write_all(open.as_bytes())?;
