@@ -28,10 +28,6 @@ impl Loads for Busy {
     fn latency(&self, place: Place) -> f32 {
         (1000 + u32::from(place.0) % 20 * 1000) as f32
     }
-
-    fn has_room(&self, _: Place) -> bool {
-        true
-    }
 }
 
 fn candidates(count: u16) -> Vec<Candidate> {
@@ -40,6 +36,7 @@ fn candidates(count: u16) -> Vec<Candidate> {
         weight: 1 + u32::from(at) * 7 % 10,
         is_available: true,
         id: mix(u64::from(at)),
+        requests_max: u32::MAX,
     };
     (0..count).map(one).collect()
 }

@@ -1,5 +1,6 @@
 //! One address that requests are sent to, and what is known of it.
 
+pub mod connections;
 pub mod idle;
 pub mod latency;
 pub mod orders;
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 
 use crate::health::{Health, Observation, Verdict};
 
+use connections::Connections;
 use latency::Latency;
 use orders::Orders;
 
@@ -116,6 +118,8 @@ pub struct Backend {
     since: AtomicU64,
     /// Whether a probe has come back.
     is_probed: AtomicBool,
+    /// Connections that are open.
+    pub connections: Connections,
     /// Requests under way, from the pick to the last byte.
     in_flight: AtomicU32,
     /// What an operator said while it runs. It lives as long as the backend, over reloads.
@@ -147,6 +151,7 @@ impl Backend {
             health: Mutex::default(),
             since: AtomicU64::new(now()),
             is_probed: AtomicBool::new(false),
+            connections: Connections::default(),
             in_flight: AtomicU32::new(0),
             orders: Orders::default(),
             returned: AtomicU32::new(0),

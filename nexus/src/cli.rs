@@ -12,7 +12,7 @@ use crate::config::nearest;
 use crate::config::quantity::{address, admin_address, network};
 use crate::listen;
 use crate::log::LogFormat;
-use crate::picker::{Algorithm, HashKey};
+use crate::picker::Algorithm;
 use crate::retry::Policy;
 use crate::settings::{Admin, AdminAddress, PoolSettings, Probing, Settings, Timeouts, Token};
 
@@ -233,15 +233,12 @@ impl Flags {
         Settings {
             listeners: self.listen,
             pools: vec![PoolSettings {
-                name: "default".to_owned(),
-                backends: self.backend.into_iter().map(Into::into).collect(),
                 algorithm: self.algorithm,
-                hash_key: HashKey::default(),
-                slow_start: None,
                 probing: Probing { interval: self.health_interval, timeout: self.health_timeout },
                 retry: Policy { attempts_max: self.attempts, on_timeout: self.retry_on_timeout },
                 timeout_connect: self.connect_timeout,
                 timeout_response: self.response_timeout,
+                ..PoolSettings::new("default", self.backend.into_iter().map(Into::into).collect())
             }],
             routes: None,
             workers: self.workers,

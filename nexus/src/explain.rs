@@ -335,13 +335,13 @@ fn candidate(
     }
     let algorithm = pool.settings.algorithm;
     if origin == Origin::Running {
-        let max = wanted.requests_max.map(|max| format!(" of {max}")).unwrap_or_default();
+        let max = wanted.under_way_max().map(|max| format!(" of {max}")).unwrap_or_default();
         why += &format!(", {}{max} under way", backend.in_flight());
     }
     if origin == Origin::Running && algorithm.times() {
         why += &format!(", {:.1} ms", backend.latency.expected(now_ms()) / 1000.0);
     }
-    let is_full = wanted.requests_max.is_some_and(|max| backend.in_flight() >= max);
+    let is_full = wanted.under_way_max().is_some_and(|max| backend.in_flight() >= max);
     let is_available = is_available && weight > 0 && !is_full;
     Candidate { url: backend.name.to_string(), is_available, why }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use crate::backend::connections::Lease;
 use crate::buffer::Buffer;
 use crate::deadline::Deadline;
 use crate::dial;
@@ -25,6 +26,8 @@ use crate::worker::Picked;
 pub struct Upstream {
     /// The connection.
     pub stream: Stream,
+    /// The right to have it.
+    pub lease: Lease,
     /// To whom.
     pub backend: Picked,
     /// Whether an earlier request used it.
@@ -113,16 +116,24 @@ async fn open(exchange: &Exchange<'_>, backend: &Picked, fresh: bool) -> Result<
         client.worker.idle.borrow_mut().take(backend, !exchange.request.is_idempotent)
     };
     let reused = idle.is_some();
-    let stream = match idle {
-        Some(stream) => stream,
-        None => {
-            let limit = exchange.pool().settings.timeout_connect;
-            // In a box: most requests find an idle connection and need no room for this.
-            let within = async |limit, address| within(&client.deadline, limit, address).await;
-            Box::pin(dial::dial(backend, limit, within)).await?.into()
-        }
+    let (stream, lease) = match idle {
+        Some(open) => open,
+        // In a box: most requests find an idle connection and need no room for this.
+        None => Box::pin(connect(exchange, backend)).await?,
     };
-    Ok(Upstream { stream, backend: backend.clone(), reused, downs: backend.downs() })
+    Ok(Upstream { stream, lease, backend: backend.clone(), reused, downs: backend.downs() })
+}
+
+/// Opens a connection, as soon as there may be one more.
+async fn connect(exchange: &Exchange<'_>, backend: &Picked) -> Result<(Stream, Lease), Reason> {
+    let (client, limit) = (&exchange.client, exchange.pool().settings.timeout_connect);
+    let max = backend.settings().connections_max.unwrap_or(u32::MAX);
+    let lease = match Lease::take(backend, max) {
+        Some(lease) => lease,
+        None => Lease::wait(backend, max, limit).await.ok_or(Reason::BackendsFull)?,
+    };
+    let within = async |limit, address| within(&client.deadline, limit, address).await;
+    Ok((dial::dial(backend, limit, within).await?.into(), lease))
 }
 
 /// Connects under a limit on the connection's own clock.

@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::backend::connections::Lease;
 use crate::dial;
 use crate::exchange::Exchange;
 use crate::health::Observation;
@@ -41,9 +42,15 @@ fn send(exchange: &Exchange<'_>, mirror: Mirror) {
     let pool = usize::from(mirror.pool.0);
     let Some(picked) = exchange.view.pools[pool].pick(fastrand::u64(..), &[]) else { return };
     let backend = Picked::new(&exchange.view, pool, picked);
+    let max = backend.settings().connections_max.unwrap_or(u32::MAX);
+    let Some(lease) = Lease::take(&backend, max) else {
+        return tracing::debug!(
+            "a copy of a request is dropped: its backend has no connection left"
+        );
+    };
     let Some(message) = message(exchange, &backend) else { return };
     tokio::task::spawn_local(async move {
-        let _place = place;
+        let _open = (place, lease);
         if let Err(error) = deliver(&backend, &message).await {
             tracing::debug!(backend = %backend.name, %error, "a copy of a request was not answered");
         }

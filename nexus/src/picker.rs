@@ -36,6 +36,15 @@ pub struct Candidate {
     pub is_available: bool,
     /// A number made of what it is called: the same in every Nexus, whatever else is in the pool.
     pub id: u64,
+    /// Requests that it has under way at most; `u32::MAX` is no limit.
+    pub requests_max: u32,
+}
+
+impl Candidate {
+    /// Says whether it takes one more.
+    fn has_room(&self, loads: &impl Loads) -> bool {
+        self.requests_max == u32::MAX || loads.in_flight(self.place) < self.requests_max
+    }
 }
 
 /// How a backend is picked.
@@ -85,9 +94,13 @@ pub trait Loads {
 
     /// Returns how long a backend takes to answer, in microseconds; 0 is not known.
     fn latency(&self, place: Place) -> f32;
+}
 
-    /// Says whether a backend takes one more.
-    fn has_room(&self, place: Place) -> bool;
+impl Ask<'_> {
+    /// Says whether a candidate may be the answer: it was not tried, and takes one more.
+    fn allows(&self, one: &Candidate, loads: &impl Loads) -> bool {
+        !self.tried.contains(&one.place) && one.has_room(loads)
+    }
 }
 
 /// Who may be picked now, laid out.
@@ -95,6 +108,8 @@ pub trait Loads {
 pub struct Picker {
     candidates: Box<[Candidate]>,
     layout: Layout,
+    /// Whether any candidate may be full.
+    is_limited: bool,
 }
 
 #[derive(Debug)]
@@ -193,7 +208,8 @@ impl Picker {
             Algorithm::Rendezvous => Layout::Rendezvous,
             Algorithm::First => Layout::First,
         };
-        Self { candidates, layout }
+        let is_limited = candidates.iter().any(|one| one.requests_max != u32::MAX);
+        Self { candidates, layout, is_limited }
     }
 
     /// Returns who may be picked.
@@ -201,11 +217,13 @@ impl Picker {
         &self.candidates
     }
 
-    /// Picks a backend that was not tried yet; `None` if nobody is left.
+    /// Picks a backend that was not tried yet and is not full; `None` if nobody is left.
     #[inline]
     pub fn pick(&self, ask: &Ask<'_>, loads: &impl Loads) -> Option<Place> {
         match &self.layout {
-            Layout::RoundRobin(schedule) if ask.tried.is_empty() => schedule.pick(ask.turn),
+            Layout::RoundRobin(schedule) if ask.tried.is_empty() && !self.is_limited => {
+                schedule.pick(ask.turn)
+            }
             _ => self.pick_otherwise(ask, loads),
         }
     }
@@ -215,35 +233,48 @@ impl Picker {
         if all.is_empty() {
             return None;
         }
-        match &self.layout {
-            Layout::RoundRobin(_) => by_weight(all, ask.tried, ask.turn as u64),
-            Layout::LeastConnections => least_connections::pick(all, ask, loads),
-            Layout::First => first::pick(all, ask, loads),
-            Layout::Rendezvous => rendezvous::pick(all, ask),
-            Layout::RingHash(ring) => ring.pick(all, ask, loads),
-            Layout::Maglev(lookup) => lookup.pick(all, ask, loads),
+        let drawn = match &self.layout {
+            Layout::LeastConnections => return least_connections::pick(all, ask, loads),
+            Layout::First => return first::pick(all, ask, loads),
+            Layout::Rendezvous => return rendezvous::pick(all, ask, loads),
+            Layout::RingHash(ring) => return ring.pick(all, ask, loads),
+            Layout::Maglev(lookup) => return lookup.pick(all, ask, loads),
+            Layout::RoundRobin(schedule) => schedule.pick(ask.turn),
             // Of two it may well be that one was tried: for another attempt chance alone is fair.
-            _ if !ask.tried.is_empty() => by_weight(all, ask.tried, ask.dice),
+            _ if !ask.tried.is_empty() => None,
             Layout::Random(alias) => Some(random::pick(all, alias, ask)),
             Layout::PowerOfTwo(alias) => Some(power_of_two::pick(all, alias, ask, loads)),
             Layout::PeakEwma(alias) => Some(peak_ewma::pick(all, alias, ask, loads)),
-        }
+        };
+        // Whoever was drawn blind may be full, or was tried: then the others share by weight.
+        let is_by_turn = matches!(self.layout, Layout::RoundRobin(_));
+        let point = if is_by_turn { ask.turn as u64 } else { ask.dice };
+        drawn
+            .filter(|place| ask.tried.is_empty() && self.has_room(*place, loads))
+            .or_else(|| by_weight(all, ask, loads, point))
+    }
+
+    fn has_room(&self, place: Place, loads: &impl Loads) -> bool {
+        // Candidates stand in the order of their places.
+        let at = self.candidates.binary_search_by_key(&place.0, |one| one.place.0);
+        !self.is_limited || at.is_ok_and(|at| self.candidates[at].has_room(loads))
     }
 }
 
-/// Picks among those that were not tried, by weight: consecutive or even points give each its share.
-fn by_weight(all: &[Candidate], tried: &[Place], point: u64) -> Option<Place> {
-    let left = || all.iter().filter(|one| !tried.contains(&one.place));
+/// Picks among those that are left, by weight: consecutive or even points give each its share.
+fn by_weight(all: &[Candidate], ask: &Ask<'_>, loads: &impl Loads, point: u64) -> Option<Place> {
+    let left = || all.iter().filter(|one| ask.allows(one, loads));
     let total: u64 = left().map(|one| u64::from(one.weight)).sum();
     let mut at = point.checked_rem(total)?;
-    let is_it = |one: &&Candidate| match at.checked_sub(u64::from(one.weight)) {
-        Some(rest) => {
-            at = rest;
-            false
+    let mut last = None;
+    for one in left() {
+        last = Some(one.place);
+        match at.checked_sub(u64::from(one.weight)) {
+            Some(rest) => at = rest,
+            None => break,
         }
-        None => true,
-    };
-    left().find(is_it).map(|one| one.place)
+    }
+    last
 }
 
 /// Says whether a backend is below its bound: a quarter more than its share of all requests under

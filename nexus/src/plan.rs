@@ -162,6 +162,9 @@ impl Plan {
             let place = format!("{what}: {new}");
             self.value(&place, "weight", &old.weight, &new.weight);
             self.value(&place, "max_requests", &old.requests_max, &new.requests_max);
+            self.value(&place, "max_connections", &old.connections_max, &new.connections_max);
+            self.value(&place, "tier", &old.tier, &new.tier);
+            self.value(&place, "zone", &old.zone, &new.zone);
         }
         self.capacity(&what, &before, &after, |name| facts.is_up(&new.name, name));
         let mut value =
@@ -169,6 +172,9 @@ impl Plan {
         value("algorithm", &Word(old.algorithm.name()), &Word(new.algorithm.name()));
         value("hash_key", &old.hash_key, &new.hash_key);
         value("slow_start", &old.slow_start, &new.slow_start);
+        value("min_available", &old.available_min, &new.available_min);
+        value("zone", &old.zone, &new.zone);
+        value("zone_load", &old.zone_load_max, &new.zone_load_max);
         value("health_check.interval", &old.probing.interval, &new.probing.interval);
         value("health_check.timeout", &old.probing.timeout, &new.probing.timeout);
         value("retry.attempts", &old.retry.attempts_max, &new.retry.attempts_max);

@@ -1,5 +1,7 @@
 //! A named group of backends: who of them is available, and whose turn it is.
 
+pub mod layers;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -9,8 +11,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::backend::{Backend, BackendUrl, now_ms};
-use crate::picker::{Algorithm, Ask, Candidate, Loads, Picker, Place, hash};
-use crate::settings::PoolSettings;
+use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
+use crate::settings::{BackendSettings, PoolSettings};
+
+use layers::{Layers, Member, Rules};
 
 /// The backends that share the requests.
 pub struct Pool {
@@ -18,7 +22,7 @@ pub struct Pool {
     pub settings: PoolSettings,
     backends: Box<[Arc<Backend>]>,
     /// Laid out anew by the control task, on every change of health.
-    picker: ArcSwap<Picker>,
+    layers: ArcSwap<Layers>,
     /// One counter for all workers, and for all snapshots: what makes round robin exact.
     turn: Arc<AtomicUsize>,
     /// The same for further attempts, which must not take anybody's turn.
@@ -58,7 +62,7 @@ impl Pool {
         let pool = Self {
             settings,
             backends,
-            picker: ArcSwap::default(),
+            layers: ArcSwap::default(),
             turn,
             turn_again: AtomicUsize::new(start),
             in_flight,
@@ -80,7 +84,7 @@ impl Pool {
         // Round robin needs no dice: they cost more than the pick.
         let is_by_turn = self.settings.algorithm == Algorithm::RoundRobin;
         let dice = if is_by_turn { 0 } else { fastrand::u64(..) };
-        self.picker.load().pick(&Ask { turn, dice, key, tried }, &Busy::of(self))
+        self.layers.load().pick(&Ask { turn, dice, key, tried }, &Busy::of(self))
     }
 
     /// Returns whose turn it would be, and the turn's number, without taking it. Where chance
@@ -89,8 +93,17 @@ impl Pool {
         let turn = self.turn.load(Ordering::Relaxed);
         let ask = Ask { turn, dice: 0, key, tried: &[] };
         let is_by_chance = self.settings.algorithm.is_by_chance();
-        let picked = || self.picker.load().pick(&ask, &Busy::of(self));
+        let picked = || self.layers.load().pick(&ask, &Busy::of(self));
         (if is_by_chance { None } else { picked() }, turn)
+    }
+
+    /// Says whether a backend that may be picked has as many requests as it takes.
+    pub fn has_full(&self) -> bool {
+        let is_full = |at: usize| {
+            let max = self.settings.backends[at].under_way_max();
+            max.is_some_and(|max| self.backends[at].in_flight() >= max)
+        };
+        self.layers.load().candidates().any(|one| is_full(usize::from(one.place.0)))
     }
 
     /// Makes what was observed of the backends' health, and what operators said, count. Only the
@@ -100,16 +113,38 @@ impl Pool {
         let all = || (0..).map(Place).zip(&self.backends).zip(&self.settings.backends);
         let parts: Vec<_> = all().map(|((_, backend), _)| self.part(backend)).collect();
         let is_ramping = parts.iter().any(Option::is_some);
-        let candidates = all().zip(parts).map(|(((place, backend), wanted), part)| {
-            let weight = backend.orders.weight(wanted.weight);
-            let part = part.unwrap_or(Ramp::WHOLE).min(Ramp::WHOLE);
+        let members = all().zip(parts).map(|(((place, backend), wanted), part)| {
             // Without a ramp the weights are what they are: a shorter schedule, and a plainer one.
-            let weight = if is_ramping { (weight * part).max(weight.min(1)) } else { weight };
-            let (is_available, id) = (backend.is_up(), hash(backend.name.as_bytes()));
-            Candidate { place, weight, is_available, id }
+            let part = if is_ramping { part.unwrap_or(Ramp::WHOLE).min(Ramp::WHOLE) } else { 1 };
+            let whole = if is_ramping { Ramp::WHOLE } else { 1 };
+            self.member(place, backend, wanted, (part, whole))
         });
-        self.picker.store(Arc::new(Picker::new(self.settings.algorithm, candidates)));
+        let rules = Rules {
+            algorithm: self.settings.algorithm,
+            available_min: self.settings.available_min,
+            zone_load_max: self.settings.zone_load_max,
+        };
+        self.layers.store(Arc::new(Layers::new(rules, members.collect())));
         is_ramping
+    }
+
+    fn member(
+        &self,
+        place: Place,
+        backend: &Backend,
+        wanted: &BackendSettings,
+        (part, whole): (u32, u32),
+    ) -> Member {
+        let (is_available, id) = (backend.is_up(), hash(backend.name.as_bytes()));
+        let weight = backend.orders.weight(wanted.weight);
+        let weight = (weight * part).max(weight.min(1));
+        let requests_max = wanted.under_way_max().unwrap_or(u32::MAX);
+        Member {
+            candidate: Candidate { place, weight, is_available, id, requests_max },
+            tier: wanted.tier,
+            is_near: self.settings.zone.is_some() && wanted.zone == self.settings.zone,
+            weight_usual: wanted.weight * whole,
+        }
     }
 
     /// Returns which part of its weight a backend has, in percent, while it is on its way to all.
@@ -121,7 +156,7 @@ impl Pool {
     /// no two requests get the last place.
     pub fn take(&self, place: Place) -> bool {
         let at = usize::from(place.0);
-        let max = self.settings.backends[at].requests_max.unwrap_or(u32::MAX);
+        let max = self.settings.backends[at].under_way_max().unwrap_or(u32::MAX);
         let is_taken = self.backends[at].take(max);
         if is_taken && self.settings.algorithm.bounds() {
             self.in_flight.fetch_add(1, Ordering::Relaxed);
@@ -192,11 +227,6 @@ impl Loads for Busy<'_> {
 
     fn latency(&self, place: Place) -> f32 {
         self.backend(place).latency.expected(self.now_ms)
-    }
-
-    fn has_room(&self, place: Place) -> bool {
-        let max = self.pool.settings.backends[usize::from(place.0)].requests_max;
-        max.is_none_or(|max| self.in_flight(place) < max)
     }
 }
 

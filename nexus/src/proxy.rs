@@ -101,15 +101,13 @@ async fn find_answer(
     let view = View::clone(&exchange.view);
     let pool = &view.pools[exchange.pool];
     let key = key(exchange, pool);
-    let mut last = Reason::NoBackendAvailable;
+    let mut last = None;
     while let Some(place) = pool.pick(key, &attempts.tried) {
         let backend = Picked::new(&view, exchange.pool, place);
-        // It may have gone DOWN a moment ago, before the picker was laid out anew.
+        // It may have gone DOWN a moment ago, before the layers were laid out anew; or another
+        // worker took the last place.
         let taken = if backend.is_up() { Taken::take(&backend) } else { None };
         let Some(taken) = taken else {
-            if attempts.count == 0 && backend.is_up() {
-                last = Reason::BackendsFull;
-            }
             attempts.tried.push(place);
             continue;
         };
@@ -139,19 +137,20 @@ async fn find_answer(
                 is_idempotent: exchange.request.is_idempotent,
                 is_replayable: exchange.upload.is_replayable(),
             };
-            last = failure.reason;
+            last = Some(failure.reason);
             match retry::decide(exchange.retry(), failure, facts) {
                 Again::Fresh => fresh = true,
                 Again::Elsewhere => break,
                 Again::No(why) => {
                     attempts.why_not = Some(why);
-                    return Err(last);
+                    return Err(failure.reason);
                 }
             }
         }
         attempts.tried.push(place);
     }
-    Err(last)
+    let is_full = pool.has_full();
+    Err(last.unwrap_or(if is_full { Reason::BackendsFull } else { Reason::NoBackendAvailable }))
 }
 
 /// Returns what the request is about, if the pool's algorithm goes by that.

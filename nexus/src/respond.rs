@@ -130,7 +130,7 @@ fn keep_or_close(exchange: &Exchange<'_>, upstream: Upstream, is_reusable: bool)
     let worker = &exchange.client.worker;
     if is_reusable && !worker.is_draining() {
         let now = worker.deadlines.now();
-        worker.idle.borrow_mut().put(&upstream.backend, upstream.stream, now);
+        worker.idle.borrow_mut().put(&upstream.backend, (upstream.stream, upstream.lease), now);
     }
 }
 

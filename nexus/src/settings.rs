@@ -48,11 +48,24 @@ pub struct BackendSettings {
     pub weight: u32,
     /// Requests that it has under way at most; `None` is no limit.
     pub requests_max: Option<u32>,
+    /// Connections that are open to it at most, idle ones included; `None` is no limit.
+    pub connections_max: Option<u32>,
+    /// Its tier; 0 is used first.
+    pub tier: u8,
+    /// Where it stands.
+    pub zone: Option<String>,
+}
+
+impl BackendSettings {
+    /// Returns how many requests it may have under way: each takes a connection.
+    pub fn under_way_max(&self) -> Option<u32> {
+        [self.requests_max, self.connections_max].into_iter().flatten().min()
+    }
 }
 
 impl From<BackendUrl> for BackendSettings {
     fn from(url: BackendUrl) -> Self {
-        Self { url, weight: 1, requests_max: None }
+        Self { url, weight: 1, requests_max: None, connections_max: None, tier: 0, zone: None }
     }
 }
 
@@ -83,6 +96,13 @@ pub struct PoolSettings {
     pub hash_key: HashKey,
     /// How a backend that comes back comes to its whole weight; `None` is at once.
     pub slow_start: Option<Ramp>,
+    /// With fewer available backends a tier gets the next one's help.
+    pub available_min: usize,
+    /// Where this Nexus stands; `None` makes no difference between zones.
+    pub zone: Option<String>,
+    /// What the own zone carries of its usual load at most before the rest goes to others, in
+    /// percent.
+    pub zone_load_max: u32,
     /// How its backends are probed.
     pub probing: Probing,
     /// What may be tried again.
@@ -197,6 +217,9 @@ impl PoolSettings {
             algorithm: Algorithm::default(),
             hash_key: HashKey::default(),
             slow_start: None,
+            available_min: 1,
+            zone: None,
+            zone_load_max: 140,
             probing: Probing::default(),
             retry: Policy { attempts_max: 3, on_timeout: false },
             timeout_connect: Duration::from_secs(2),

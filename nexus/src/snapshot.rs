@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// Who answers, by pool, in the order of the settings.
     pub pools: Box<[Pool]>,
+    /// Whether any backend has a limit on its connections.
+    pub limits_connections: bool,
     /// The rate limits at work, by the route's place in the table; empty if there are none.
     limiters: Box<[Option<Arc<Limiter>>]>,
     /// All backends there are: whoever asks after one must not look through all.
@@ -49,7 +51,9 @@ impl Snapshot {
         let backends = pools.iter().flat_map(Pool::backends);
         let serials = backends.map(|backend| backend.serial).collect();
         let limiters = limiters(&settings, previous);
-        Self { settings, pools, limiters, serials }
+        let mut wanted = settings.pools.iter().flat_map(|pool| &pool.backends);
+        let limits_connections = wanted.any(|backend| backend.connections_max.is_some());
+        Self { settings, pools, limits_connections, limiters, serials }
     }
 
     /// Returns the rate limit of a route, by its place in the table.

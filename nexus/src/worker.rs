@@ -17,7 +17,7 @@ use crate::deadline::{Deadlines, TICK};
 use crate::log::{Log, Record};
 use crate::picker::Place;
 use crate::pool::Pool;
-use crate::settings::Timeouts;
+use crate::settings::{BackendSettings, Timeouts};
 use crate::snapshot::{Published, Snapshot};
 
 /// Idle connections are looked through this often, in ticks: once a second.
@@ -44,6 +44,11 @@ impl Picked {
     /// Returns its pool.
     pub fn pool(&self) -> &Pool {
         &self.view.pools[self.pool]
+    }
+
+    /// Returns what was asked for of it.
+    pub fn settings(&self) -> &BackendSettings {
+        &self.pool().settings.backends[usize::from(self.place.0)]
     }
 }
 
@@ -186,6 +191,9 @@ impl Worker {
             *self.date.borrow_mut() = httpdate::fmt_http_date(SystemTime::now());
             if let Some(log) = &self.log {
                 log.borrow_mut().flush();
+            }
+            if self.view().limits_connections {
+                self.idle.borrow_mut().close_wanted();
             }
             if now >= swept + SWEEP_TICKS {
                 swept = now;

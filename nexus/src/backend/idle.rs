@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use super::connections::Lease;
 use super::{Backend, Serial};
 use crate::stream::Stream;
 
@@ -14,6 +15,7 @@ const PER_BACKEND_MAX: usize = 512;
 
 struct IdleConnection {
     stream: Stream,
+    lease: Lease,
     /// When it was put here, in ticks.
     since: u32,
     /// How often the backend had been DOWN by then.
@@ -56,22 +58,23 @@ impl IdleConnections {
     /// What the reactor has already heard of it (closed, or talking unasked) is known without a
     /// system call. `surely` asks the socket itself: for requests that must not run twice, that
     /// one call is cheaper than an answer that cannot be given.
-    pub fn take(&mut self, backend: &Backend, surely: bool) -> Option<Stream> {
+    pub fn take(&mut self, backend: &Backend, surely: bool) -> Option<(Stream, Lease)> {
         let connections = &mut self.shelves.get_mut(&backend.serial)?.connections;
         while let Some(mut idle) = connections.pop() {
             if idle.downs == backend.downs() && idle.stream.is_quiet(surely) {
-                return Some(idle.stream);
+                return Some((idle.stream, idle.lease));
             }
         }
         None
     }
 
-    /// Keeps a connection for the next request.
-    pub fn put(&mut self, backend: &Arc<Backend>, stream: Stream, now: u32) {
-        if !backend.is_up() {
+    /// Keeps a connection for the next request, unless another worker wants to open one.
+    pub fn put(&mut self, backend: &Arc<Backend>, open: (Stream, Lease), now: u32) {
+        if !backend.is_up() || backend.connections.are_wanted() {
             return;
         }
-        let idle = IdleConnection { stream, since: now, downs: backend.downs() };
+        let (stream, lease) = open;
+        let idle = IdleConnection { stream, lease, since: now, downs: backend.downs() };
         let shelf = self
             .shelves
             .entry(backend.serial)
@@ -86,6 +89,13 @@ impl IdleConnections {
         if let Some(shelf) = self.shelves.get_mut(&backend.serial) {
             shelf.connections.clear();
         }
+    }
+
+    /// Closes those to backends of which another worker wants to open one.
+    pub fn close_wanted(&mut self) {
+        let wanted =
+            self.shelves.values_mut().filter(|shelf| shelf.backend.connections.are_wanted());
+        wanted.for_each(|shelf| shelf.connections.clear());
     }
 
     /// Closes those that are older than tick `oldest`, dead, from before their backend was DOWN, or

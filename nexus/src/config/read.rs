@@ -111,10 +111,11 @@ fn listeners(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<SocketAddr> 
 /// Reads the pools, that of the short form last.
 fn pools(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<Pool> {
     let shutdown = top.section("timeouts").time("shutdown");
+    let zone = top.text_if("zone");
     let mut pools: Vec<Pool> = top
         .named("pools")
         .into_iter()
-        .map(|(entry, section)| pools::read(entry, &section, shutdown, problems))
+        .map(|(entry, section)| pools::read(entry, &section, zone.as_deref(), shutdown, problems))
         .collect();
     let is_bare = top.written("pools").is_none() && top.written("routes").is_none();
     match top.key_span("backends") {
@@ -128,11 +129,8 @@ fn pools(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<Pool> {
                 );
             }
             let backends = pools::backends(top, problems);
-            pools.push(Pool {
-                settings: PoolSettings::new(DEFAULT_POOL, backends),
-                span,
-                is_short: true,
-            });
+            let settings = PoolSettings { zone, ..PoolSettings::new(DEFAULT_POOL, backends) };
+            pools.push(Pool { settings, span, is_short: true });
         }
         None if is_bare => {
             let url = |text: &str| text.parse().ok();

@@ -8,7 +8,7 @@ pub(super) fn pick(all: &[Candidate], ask: &Ask<'_>, loads: &impl Loads) -> Opti
     let start = ask.turn % all.len();
     let (after, before) = (&all[start..], &all[..start]);
     let mut best: Option<(u64, u64, Place)> = None;
-    for one in after.iter().chain(before).filter(|one| !ask.tried.contains(&one.place)) {
+    for one in after.iter().chain(before).filter(|one| ask.allows(one, loads)) {
         let (load, weight) = (u64::from(loads.in_flight(one.place)) + 1, u64::from(one.weight));
         // load / weight < least / of, without dividing.
         if best.is_none_or(|(least, of, _)| load * of < least * weight) {

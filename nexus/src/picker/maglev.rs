@@ -69,7 +69,7 @@ impl Lookup {
         let (after, before) = (&self.entries[start..], &self.entries[..start]);
         let left = || {
             let ones = after.iter().chain(before).map(|at| &all[usize::from(*at)]);
-            ones.filter(|one| !ask.tried.contains(&one.place))
+            ones.filter(|one| ask.allows(one, loads))
         };
         let bounded = left().find(|one| is_bounded(one, self.total_weight, loads));
         bounded.or_else(|| left().next()).map(|one| one.place)

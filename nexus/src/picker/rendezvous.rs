@@ -1,11 +1,11 @@
 //! By a key, each backend scored anew: the highest wins (Thaler, Ravishankar 1996; with weights
 //! Mosko 2005). Nothing is laid out, and only the keys of a backend that leaves move; looks at all.
 
-use super::{Ask, Candidate, Place, mix};
+use super::{Ask, Candidate, Loads, Place, mix};
 
 /// Picks the candidate with the best score for the key.
-pub(super) fn pick(all: &[Candidate], ask: &Ask<'_>) -> Option<Place> {
-    let left = all.iter().filter(|one| !ask.tried.contains(&one.place));
+pub(super) fn pick(all: &[Candidate], ask: &Ask<'_>, loads: &impl Loads) -> Option<Place> {
+    let left = all.iter().filter(|one| ask.allows(one, loads));
     let scored = left.map(|one| (score(one, ask.key), one.place));
     scored.min_by(|(a, _), (b, _)| a.total_cmp(b)).map(|(_, place)| place)
 }

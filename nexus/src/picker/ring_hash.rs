@@ -47,7 +47,7 @@ impl Ring {
         let (after, before) = (&self.points[start..], &self.points[..start]);
         let left = || {
             let ones = after.iter().chain(before).map(|(_, at)| &all[usize::from(*at)]);
-            ones.filter(|one| !ask.tried.contains(&one.place))
+            ones.filter(|one| ask.allows(one, loads))
         };
         let bounded = left().find(|one| is_bounded(one, self.total_weight, loads));
         bounded.or_else(|| left().next()).map(|one| one.place)

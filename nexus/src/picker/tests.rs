@@ -7,7 +7,6 @@ use super::*;
 struct Busy {
     in_flight: Vec<u32>,
     latency: Vec<f32>,
-    max: u32,
 }
 
 impl Loads for Busy {
@@ -22,10 +21,6 @@ impl Loads for Busy {
     fn latency(&self, place: Place) -> f32 {
         self.latency.get(usize::from(place.0)).copied().unwrap_or(0.0)
     }
-
-    fn has_room(&self, place: Place) -> bool {
-        self.in_flight(place) < self.max
-    }
 }
 
 fn candidates(weights: &[u32]) -> Vec<Candidate> {
@@ -34,8 +29,14 @@ fn candidates(weights: &[u32]) -> Vec<Candidate> {
         weight: *weight,
         is_available: true,
         id: hash(format!("http://10.0.0.{at}:80").as_bytes()),
+        requests_max: u32::MAX,
     };
     (0..).zip(weights).map(one).collect()
+}
+
+/// The same, each with room for so many requests.
+fn limited(weights: &[u32], requests_max: u32) -> Vec<Candidate> {
+    candidates(weights).into_iter().map(|one| Candidate { requests_max, ..one }).collect()
 }
 
 fn ask(turn: usize) -> Ask<'static> {
@@ -240,7 +241,7 @@ proptest! {
         in_flight in prop::collection::vec(0..50u32, 9),
         turn in any::<usize>(),
     ) {
-        let busy = Busy { in_flight, latency: vec![5.0; 9], max: 10 };
+        let busy = Busy { in_flight, latency: vec![5.0; 9] };
         for algorithm in Algorithm::ALL {
             let [one, other] = [(); 2].map(|()| Picker::new(algorithm, candidates(&weights)));
             prop_assert_eq!(one.pick(&ask(turn), &busy), other.pick(&ask(turn), &busy));
@@ -309,7 +310,7 @@ fn of_two_the_less_loaded_is_picked_and_of_many_nobody_is_overrun() {
 fn the_faster_is_picked_and_whoever_is_unknown_is_tried_once() {
     let picker = Picker::new(Algorithm::PeakEwma, candidates(&[1, 1]));
     let pick = |in_flight: [u32; 2], latency: [f32; 2]| {
-        let busy = Busy { in_flight: in_flight.into(), latency: latency.into(), max: 0 };
+        let busy = Busy { in_flight: in_flight.into(), latency: latency.into() };
         picker.pick(&ask(1), &busy)
     };
     assert_eq!(pick([0, 0], [900.0, 1000.0]), Some(Place(0)));
@@ -339,15 +340,39 @@ fn a_popular_key_spills_over_at_the_bound_and_comes_back() {
 
 #[test]
 fn the_first_is_filled_before_the_next_is_used() {
-    let picker = Picker::new(Algorithm::First, candidates(&[1, 1, 1]));
-    let mut busy = Busy { in_flight: vec![0; 3], max: 2, ..Busy::default() };
+    let picker = Picker::new(Algorithm::First, limited(&[1, 1, 1], 2));
+    let mut busy = Busy { in_flight: vec![0; 3], ..Busy::default() };
     let mut order = Vec::new();
-    for turn in 0..7 {
-        let place = picker.pick(&ask(turn), &busy).unwrap();
+    while let Some(place) = picker.pick(&ask(0), &busy) {
         busy.in_flight[usize::from(place.0)] += 1;
         order.push(place.0);
     }
-    assert_eq!(order, [0, 0, 1, 1, 2, 2, 0], "and when all are full, the first");
+    assert_eq!(order, [0, 0, 1, 1, 2, 2], "and when all are full, nobody");
+}
+
+proptest! {
+    #[test]
+    fn whoever_is_full_is_never_picked_and_whoever_has_room_is_found(
+        weights in prop::collection::vec(0..10u32, 1..9),
+        in_flight in prop::collection::vec(0..4u32, 9),
+        turns in prop::collection::vec(any::<usize>(), 20),
+        tried in prop::collection::vec(0..9u16, 0..4),
+    ) {
+        let tried: Vec<_> = tried.into_iter().map(Place).collect();
+        let busy = Busy { in_flight, ..Busy::default() };
+        let is_left = |at: u16, weight: u32| {
+            weight > 0 && busy.in_flight(Place(at)) < 3 && !tried.contains(&Place(at))
+        };
+        let left: Vec<_> = (0..).zip(&weights).filter(|(at, weight)| is_left(*at, **weight)).collect();
+        for algorithm in Algorithm::ALL {
+            let picker = Picker::new(algorithm, limited(&weights, 3));
+            for turn in &turns {
+                let picked = picker.pick(&Ask { tried: &tried, ..ask(*turn) }, &busy);
+                prop_assert_eq!(picked.is_some(), !left.is_empty(), "{:?}", algorithm);
+                prop_assert!(picked.is_none_or(|place| left.iter().any(|(at, _)| *at == place.0)));
+            }
+        }
+    }
 }
 
 #[test]
@@ -357,4 +382,104 @@ fn a_second_choice_is_another_backend() {
         let (first, second) = alias.draw_two(mix(dice));
         assert_ne!(first, second);
     }
+}
+
+/// How close an algorithm's shares must come to the weights.
+enum Fairness {
+    /// To one request.
+    Exact,
+    /// As if drawn from them.
+    Drawn,
+    /// To this part of the share.
+    Within(f64),
+    /// Not at all: one has everything.
+    None,
+}
+
+fn fairness(algorithm: Algorithm) -> Fairness {
+    match algorithm {
+        Algorithm::RoundRobin => Fairness::Exact,
+        Algorithm::Random | Algorithm::Rendezvous | Algorithm::Maglev => Fairness::Drawn,
+        Algorithm::LeastConnections => Fairness::Within(0.05),
+        Algorithm::PowerOfTwo | Algorithm::PeakEwma => Fairness::Within(0.2),
+        Algorithm::RingHash => Fairness::Within(0.35),
+        Algorithm::First => Fairness::None,
+    }
+}
+
+/// Counts who is picked when as many requests as `under_way` are, the oldest ending first.
+fn counts_under_load(picker: &Picker, asks: usize, backends: usize, under_way: usize) -> Vec<u64> {
+    let mut busy = Busy { in_flight: vec![0; backends], latency: vec![1000.0; backends] };
+    let (mut counts, mut open) = (vec![0; backends], std::collections::VecDeque::new());
+    for turn in 0..asks {
+        let place = usize::from(picker.pick(&ask(turn), &busy).expect("somebody is left").0);
+        counts[place] += 1;
+        busy.in_flight[place] += 1;
+        open.push_back(place);
+        if open.len() > under_way {
+            let ended: usize = open.pop_front().expect("it is not empty");
+            busy.in_flight[ended] -= 1;
+        }
+    }
+    counts
+}
+
+#[track_caller]
+fn check_shares(algorithm: Algorithm, candidates: &[Candidate]) {
+    let weight = |one: &Candidate| if one.is_available { one.weight } else { 0 };
+    let weights: Vec<u32> = candidates.iter().map(weight).collect();
+    let total: u32 = weights.iter().sum();
+    // Whole rounds, for those that are exact.
+    let asks = total as usize * (20_000 / total as usize);
+    let picker = Picker::new(algorithm, candidates.iter().copied());
+    // Hashes are fair as long as nobody is beyond its bound; the others are meant for load.
+    let counts = match algorithm.has_key() {
+        true => counts(&picker, asks, weights.len()),
+        false => counts_under_load(&picker, asks, weights.len(), 4 * total as usize),
+    };
+    for (count, weight) in counts.iter().zip(&weights) {
+        let fair = asks as f64 * f64::from(*weight) / f64::from(total);
+        let off = (*count as f64 - fair).abs();
+        let is_close = match fairness(algorithm) {
+            Fairness::Exact => off == 0.0,
+            Fairness::Within(part) => off <= part * fair,
+            Fairness::Drawn | Fairness::None => true,
+        };
+        assert!(is_close, "{algorithm:?}: {counts:?} of {weights:?}");
+    }
+    match fairness(algorithm) {
+        Fairness::Drawn => {
+            assert!(is_fair(&counts, &weights), "{algorithm:?}: {counts:?} of {weights:?}");
+        }
+        Fairness::None => assert_eq!(counts.iter().filter(|count| **count > 0).count(), 1),
+        Fairness::Exact | Fairness::Within(_) => {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn every_algorithm_keeps_to_the_weights_while_each_backend_in_turn_leaves_and_returns(
+        weights in prop::collection::vec(1..12u32, 2..7),
+    ) {
+        for algorithm in Algorithm::ALL {
+            let mut backends = candidates(&weights);
+            check_shares(algorithm, &backends);
+            let before: Vec<_> = keys_of(algorithm, &backends);
+            for leaves in 0..backends.len() {
+                backends[leaves].is_available = false;
+                check_shares(algorithm, &backends);
+                backends[leaves].is_available = true;
+                prop_assert_eq!(&keys_of(algorithm, &backends), &before, "{:?}", algorithm);
+            }
+            check_shares(algorithm, &backends);
+        }
+    }
+}
+
+/// Returns who gets each of some keys.
+fn keys_of(algorithm: Algorithm, candidates: &[Candidate]) -> Vec<Option<Place>> {
+    let picker = Picker::new(algorithm, candidates.iter().copied());
+    (0..500).map(|turn| picker.pick(&ask(turn), &Busy::default())).collect()
 }

@@ -161,8 +161,7 @@ fn a_key_keeps_its_backend_and_finds_it_again_when_it_returns() {
         assert!(NAMES.iter().all(|name| before.iter().any(|home| home == name)), "{before:?}");
         assert_eq!(homes(&nexus), before, "{algorithm:?}");
 
-        let out = nexus::health::Observation::RequestFailed(nexus::reason::Reason::ConnectRefused);
-        backend(&nexus, 1).observe(out);
+        fails(&nexus, 1);
         let mut during = before.clone();
         until("its keys are elsewhere", || {
             during = homes(&nexus);
@@ -236,10 +235,82 @@ fn a_backend_that_returns_gets_its_share_step_by_step() {
     let nexus = start(settings);
     let counts = shares(&nexus, 300);
     assert_eq!([counts["a"], counts["b"], counts["c"]], [100; 3], "all are new: all are equal");
-    let out = nexus::health::Observation::RequestFailed(nexus::reason::Reason::ConnectRefused);
-    backend(&nexus, 1).observe(out);
+    fails(&nexus, 1);
     until("it is back", || backend(&nexus, 1).is_up() && backend(&nexus, 1).back_for().is_some());
     until("it has its first requests", || shares(&nexus, 21).contains_key("b"));
     let counts = shares(&nexus, 210);
     assert_eq!([counts["a"], counts["b"], counts["c"]], [100, 10, 100]);
+}
+
+/// Marks a backend DOWN as a failed request would; its next probe brings it back.
+fn fails(nexus: &Nexus, at: usize) {
+    let out = nexus::health::Observation::RequestFailed(nexus::reason::Reason::ConnectRefused);
+    backend(nexus, at).observe(out);
+}
+
+#[test]
+fn backups_answer_while_nobody_before_them_can_and_no_longer() {
+    let (home, asked, word) = held("home");
+    let backup = Backend::named("backup");
+    let mut settings = balanced(&[home.address, backup.address], Algorithm::RoundRobin);
+    settings.pools[0].backends[0].requests_max = Some(1);
+    settings.pools[0].backends[1].tier = 1;
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    assert!((0..9).all(|_| client.get("/") == "home"));
+    let mut slow = Client::connect(&nexus);
+    slow.send(&lines("GET /slow HTTP/1.1|Host: a||"));
+    asked.recv().unwrap();
+    assert!((0..9).all(|_| client.get("/") == "backup"), "the other is full");
+    word.send(()).unwrap();
+    assert_eq!(slow.answer().1, b"home");
+    until("it has room", || backend(&nexus, 0).in_flight() == 0);
+    assert!((0..9).all(|_| client.get("/") == "home"));
+
+    home.stop();
+    until("nothing listens any more", || std::net::TcpStream::connect(home.address).is_err());
+    fails(&nexus, 0);
+    until("the backup stands in", || client.get("/") == "backup");
+    assert!((0..9).all(|_| client.get("/") == "backup"));
+}
+
+#[test]
+fn the_own_zone_answers_until_it_is_too_weak() {
+    let backends = named();
+    let mut settings = balanced(&addresses(&backends), Algorithm::RoundRobin);
+    let pool = &mut settings.pools[0];
+    pool.zone = Some("here".to_owned());
+    for (backend, zone) in pool.backends.iter_mut().zip(["here", "here", "there"]) {
+        backend.zone = Some(zone.to_owned());
+    }
+    let nexus = start(settings);
+    let counts = shares(&nexus, 200);
+    assert_eq!((counts["a"], counts["b"], counts.get("c")), (100, 100, None));
+    backends[0].stop();
+    until("nothing listens", || std::net::TcpStream::connect(backends[0].address).is_err());
+    fails(&nexus, 0);
+    // Half of the zone carries 140 % of its usual load: 70 % of all.
+    until("it is out", || !shares(&nexus, 20).contains_key("a"));
+    let counts = shares(&nexus, 1000);
+    assert!(counts["b"].abs_diff(700) <= 2 && counts["c"].abs_diff(300) <= 2, "{counts:?}");
+}
+
+#[test]
+fn no_more_connections_are_open_than_may_be_and_no_worker_keeps_them_from_another() {
+    let only = Backend::named("only");
+    let mut settings = balanced(&[only.address], Algorithm::RoundRobin);
+    settings.workers = 2;
+    settings.pools[0].backends[0].connections_max = Some(1);
+    let nexus = start(settings);
+    let probes = only.connections();
+    let mut clients: Vec<_> = (0..8).map(|_| Client::connect(&nexus)).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/"), "only");
+        assert_eq!(backend(&nexus, 0).connections.open(), 1);
+    }
+    for client in clients.iter_mut().rev() {
+        assert_eq!(client.get("/"), "only");
+        assert_eq!(backend(&nexus, 0).connections.open(), 1);
+    }
+    assert!(only.connections() > probes + 1, "both workers had one, one after the other");
 }

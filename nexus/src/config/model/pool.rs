@@ -57,6 +57,21 @@ pub(super) static POOL: Table = Table {
         )
         .known_as(&["slowstart", "warmup", "slow_start_config"]),
         key(
+            "min_available",
+            One(Scalar::Whole(1, 65_535)),
+            Is("1"),
+            "With fewer available backends a tier gets the help of the next one.",
+            "2",
+        ),
+        key(
+            "zone_load",
+            One(Scalar::Whole(100, 1000)),
+            Is("140"),
+            "What the own zone carries of its usual load at most, in percent, before the rest goes to other zones.",
+            "100",
+        )
+        .known_as(&["overprovisioning_factor"]),
+        key(
             "health_check",
             Keys(&HEALTH_CHECK),
             Section,
@@ -113,7 +128,31 @@ static BACKEND: Table = Table {
             "Requests that it has under way at most, exact over all workers; if all are full, 503.",
             "200",
         )
-        .known_as(&["maxconn", "max_conns", "max_connections", "limit"]),
+        .known_as(&["limit", "max_concurrency"]),
+        key(
+            "max_connections",
+            One(Scalar::Whole(1, 1_000_000)),
+            Absent("no limit"),
+            "Connections open to it at most, idle ones included, exact over all workers; so also a `max_requests`.",
+            "500",
+        )
+        .known_as(&["maxconn", "max_conns"]),
+        key(
+            "tier",
+            One(Scalar::Whole(0, 9)),
+            Is("0"),
+            "Backends of tier 1 are used when nobody of tier 0 is left, and so on.",
+            "1",
+        )
+        .known_as(&["backup", "priority", "is_backup"]),
+        key(
+            "zone",
+            One(Scalar::Name),
+            Absent("none"),
+            "Where it stands: those in the `zone` of this Nexus are preferred.",
+            "eu-1a",
+        )
+        .known_as(&["locality", "region", "availability_zone"]),
     ],
     groups: &[],
 };

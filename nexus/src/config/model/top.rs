@@ -70,6 +70,14 @@ const TOP_KEYS: &[Key] = &[
     )
     .known_as(&["threads", "worker_processes", "nbthread"]),
     key(
+        "zone",
+        One(Scalar::Name),
+        Absent("none"),
+        "Where this Nexus stands: backends of the same `zone` are preferred.",
+        "eu-1a",
+    )
+    .known_as(&["locality", "region", "availability_zone"]),
+    key(
         "max_connections",
         One(Scalar::Whole(1, u32::MAX as u64)),
         Absent("half of `ulimit -Hn`"),

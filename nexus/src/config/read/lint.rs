@@ -16,6 +16,11 @@ pub(super) fn top(top: &Section<'_>, config: &Config, problems: &mut Vec<Problem
     let pools = top.named("pools");
     let sections = pools.iter().map(|(_, pool)| *pool).chain([*top]);
     for backend in sections.flat_map(|section| section.sections("backends")) {
+        if let (None, Some(zone)) = (top.written("zone"), backend.key_span("zone")) {
+            let cause = "this zone makes no difference: the file does not say where Nexus stands";
+            let hint = "add `zone` at the top of the file, such as `zone: ${ZONE}`";
+            problems.push(Problem::warning(zone, cause, hint));
+        }
         let Some(url) = backend.url("url") else { continue };
         let is_here = matches!(url.host.as_str(), "localhost" | "127.0.0.1" | "::1");
         let is_own = |port: u16| {

@@ -26,6 +26,7 @@ pub(super) struct Pool {
 pub(super) fn read(
     entry: &Entry,
     section: &Section<'_>,
+    zone: Option<&str>,
     shutdown: Duration,
     problems: &mut Vec<Problem>,
 ) -> Pool {
@@ -46,6 +47,9 @@ pub(super) fn read(
             floor: u32::try_from(slow_start.whole("floor")).unwrap_or(u32::MAX),
             is_late: slow_start.text("shape") == "quadratic",
         }),
+        available_min: usize::try_from(section.whole("min_available")).unwrap_or(usize::MAX),
+        zone: zone.map(str::to_owned),
+        zone_load_max: attempts(section.whole("zone_load")),
         probing: Probing {
             interval: health_check.time("interval"),
             timeout: health_check.time("timeout"),
@@ -95,10 +99,17 @@ pub(super) fn backends(section: &Section<'_>, problems: &mut Vec<Problem>) -> Ve
             let hint = "give it a weight, or remove it";
             problems.push(Problem::warning(backend.place("weight"), cause, hint));
         }
-        let requests_max = backend.whole_if("max_requests").map(number);
-        read.push((BackendSettings { url, weight, requests_max }, span));
+        let backend = BackendSettings {
+            url,
+            weight,
+            requests_max: backend.whole_if("max_requests").map(number),
+            connections_max: backend.whole_if("max_connections").map(number),
+            tier: u8::try_from(backend.whole("tier")).unwrap_or(u8::MAX),
+            zone: backend.text_if("zone"),
+        };
+        read.push((backend, span));
     }
-    read.into_iter().map(|(url, _)| url).collect()
+    read.into_iter().map(|(backend, _)| backend).collect()
 }
 
 /// Reads how a backend is picked.
@@ -124,7 +135,7 @@ fn balancing(
         let hint = "use `maglev` with `hash_key`, or remove `hash_key`";
         problems.push(Problem::error(Step::Meaning, span, cause, hint));
     }
-    let has_no_limit = backends.iter().all(|backend| backend.requests_max.is_none());
+    let has_no_limit = backends.iter().all(|backend| backend.under_way_max().is_none());
     if algorithm == Algorithm::First && has_no_limit {
         let cause = "`first` sends everything to the first backend: none has a limit";
         let hint = "give backends `max_requests`: the next is used when one is full";
