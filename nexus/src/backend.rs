@@ -4,6 +4,7 @@ pub mod connections;
 pub mod idle;
 pub mod latency;
 pub mod orders;
+pub mod room;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use crate::health::{Health, Observation, Verdict};
 use connections::Connections;
 use latency::Latency;
 use orders::Orders;
+use room::Room;
 
 /// Where a backend is, as configured: `http://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -121,7 +123,7 @@ pub struct Backend {
     /// Connections that are open.
     pub connections: Connections,
     /// Requests under way, from the pick to the last byte.
-    in_flight: AtomicU32,
+    pub room: Room,
     /// What an operator said while it runs. It lives as long as the backend, over reloads.
     pub orders: Orders,
     /// When it came back, or came to a pool that was there, in [`now_ms`]; 0 is neither.
@@ -152,7 +154,7 @@ impl Backend {
             since: AtomicU64::new(now()),
             is_probed: AtomicBool::new(false),
             connections: Connections::default(),
-            in_flight: AtomicU32::new(0),
+            room: Room::default(),
             orders: Orders::default(),
             returned: AtomicU32::new(0),
             latency: Latency::default(),
@@ -180,18 +182,7 @@ impl Backend {
 
     /// Returns how many requests are under way.
     pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-
-    /// Counts one more request, unless there are `max`.
-    pub fn take(&self, max: u32) -> bool {
-        let one_more = |count: u32| (count < max).then(|| count + 1);
-        self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
-    }
-
-    /// Counts one request less.
-    pub fn give_back(&self) {
-        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.room.taken()
     }
 
     /// Returns how often it went DOWN.

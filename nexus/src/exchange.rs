@@ -245,14 +245,33 @@ impl Exchange<'_> {
                 Poll::Ready(Err(Stop::SourceFailed)) => return Err(Reason::ClientGone),
             }
         }
-        let half_close = self.view.settings.half_close;
-        if self.upload_state == Upload::Done && !half_close && self.client.is_watched() {
-            let gone = self.upload.poll_gone(cx, &mut self.client.stream);
-            if gone.is_ready() {
-                return Err(Reason::ClientGone);
-            }
+        if self.upload_state == Upload::Done && self.poll_gone(cx).is_ready() {
+            return Err(Reason::ClientGone);
         }
         Ok(has_arrived)
+    }
+
+    /// Waits for a client whose request was read to leave.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.view.settings.half_close || !self.client.is_watched() {
+            return Poll::Pending;
+        }
+        self.upload.poll_gone(cx, &mut self.client.stream)
+    }
+
+    /// Waits, while nothing of the request is under way, for a reason to give it up.
+    pub fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        if self.client.deadline.poll_passed(cx) {
+            return Poll::Ready(Reason::ShuttingDown);
+        }
+        let is_gone = if self.upload.is_read() {
+            self.poll_gone(cx).is_ready()
+        } else {
+            // More of its body may be there, which must not be read now: the socket is asked.
+            self.client.deadline.call_at_next_tick();
+            !self.view.settings.half_close && self.client.stream.has_ended()
+        };
+        if is_gone { Poll::Ready(Reason::ClientGone) } else { Poll::Pending }
     }
 
     /// Reads towards a head; `None` asks to be called again.

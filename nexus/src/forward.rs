@@ -133,7 +133,12 @@ async fn connect(exchange: &Exchange<'_>, backend: &Picked) -> Result<(Stream, L
         None => Lease::wait(backend, max, limit).await.ok_or(Reason::BackendsFull)?,
     };
     let within = async |limit, address| within(&client.deadline, limit, address).await;
-    Ok((dial::dial(backend, limit, within).await?.into(), lease))
+    match dial::dial(backend, limit, within).await {
+        Ok(stream) => Ok((stream.into(), lease)),
+        // Everything is too late then.
+        Err(_) if client.worker.deadlines.is_over() => Err(Reason::ShuttingDown),
+        Err(reason) => Err(reason),
+    }
 }
 
 /// Connects under a limit on the connection's own clock.

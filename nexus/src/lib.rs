@@ -17,6 +17,7 @@ pub mod proxy;
 pub mod route;
 pub mod pool;
 pub mod picker;
+pub mod queue;
 pub mod forward;
 pub mod exchange;
 pub mod respond;

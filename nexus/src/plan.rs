@@ -172,6 +172,7 @@ impl Plan {
         value("algorithm", &Word(old.algorithm.name()), &Word(new.algorithm.name()));
         value("hash_key", &old.hash_key, &new.hash_key);
         value("slow_start", &old.slow_start, &new.slow_start);
+        value("queue", &old.queue, &new.queue);
         value("min_available", &old.available_min, &new.available_min);
         value("zone", &old.zone, &new.zone);
         value("zone_load", &old.zone_load_max, &new.zone_load_max);

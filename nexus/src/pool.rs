@@ -1,6 +1,7 @@
 //! A named group of backends: who of them is available, and whose turn it is.
 
 pub mod layers;
+pub mod queue;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,11 +11,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendUrl, now_ms};
+use crate::backend::{Backend, BackendUrl, Serial, now_ms};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
 use crate::settings::{BackendSettings, PoolSettings};
 
 use layers::{Layers, Member, Rules};
+use queue::Queue;
 
 /// The backends that share the requests.
 pub struct Pool {
@@ -29,6 +31,10 @@ pub struct Pool {
     turn_again: AtomicUsize,
     /// Requests that all backends together have under way, if the algorithm wants to know.
     in_flight: Arc<AtomicU64>,
+    /// Requests that wait for a place, of all snapshots.
+    pub queue: Arc<Queue>,
+    /// Where each backend is; empty as long as nobody asks.
+    places: Arc<HashMap<Serial, Place>>,
 }
 
 impl Pool {
@@ -59,7 +65,13 @@ impl Pool {
         let turn =
             old.map_or_else(|| Arc::new(AtomicUsize::new(start)), |old| Arc::clone(&old.turn));
         let in_flight = old.map(|old| Arc::clone(&old.in_flight)).unwrap_or_default();
+        let queue = old.map(|old| Arc::clone(&old.queue)).unwrap_or_default();
+        let places = settings.queue.map(|_| {
+            (0..).map(Place).zip(&backends).map(|(place, one)| (one.serial, place)).collect()
+        });
         let pool = Self {
+            queue,
+            places: Arc::new(places.unwrap_or_default()),
             settings,
             backends,
             layers: ArcSwap::default(),
@@ -97,13 +109,12 @@ impl Pool {
         (if is_by_chance { None } else { picked() }, turn)
     }
 
-    /// Says whether a backend that may be picked has as many requests as it takes.
-    pub fn has_full(&self) -> bool {
-        let is_full = |at: usize| {
-            let max = self.settings.backends[at].under_way_max();
-            max.is_some_and(|max| self.backends[at].in_flight() >= max)
-        };
-        self.layers.load().candidates().any(|one| is_full(usize::from(one.place.0)))
+    /// Says whether a backend that may be picked, and was not tried, has as many requests as it
+    /// takes.
+    pub fn has_full(&self, tried: &[Place]) -> bool {
+        let is_full = |at: Place| !self.backend(at).room.is_left();
+        let layers = self.layers.load();
+        layers.candidates().any(|one| !tried.contains(&one.place) && is_full(one.place))
     }
 
     /// Makes what was observed of the backends' health, and what operators said, count. Only the
@@ -124,7 +135,14 @@ impl Pool {
             available_min: self.settings.available_min,
             zone_load_max: self.settings.zone_load_max,
         };
-        self.layers.store(Arc::new(Layers::new(rules, members.collect())));
+        let layers = Layers::new(rules, members.collect());
+        let is_anybody_available = layers.candidates().next().is_some();
+        self.layers.store(Arc::new(layers));
+        match self.queue.waiting() {
+            0 => {}
+            _ if is_anybody_available => self.backends.iter().for_each(|one| self.queue.serve(one)),
+            _ => self.queue.send_away(),
+        }
         is_ramping
     }
 
@@ -139,6 +157,7 @@ impl Pool {
         let weight = backend.orders.weight(wanted.weight);
         let weight = (weight * part).max(weight.min(1));
         let requests_max = wanted.under_way_max().unwrap_or(u32::MAX);
+        backend.room.set(requests_max, weight > 0);
         Member {
             candidate: Candidate { place, weight, is_available, id, requests_max },
             tier: wanted.tier,
@@ -152,24 +171,49 @@ impl Pool {
         self.settings.slow_start?.part(backend.back_for()?)
     }
 
-    /// Counts one more request of a backend if it takes one more. Checked and counted in one step:
-    /// no two requests get the last place.
+    /// Takes a place at a backend, if it has one left.
     pub fn take(&self, place: Place) -> bool {
-        let at = usize::from(place.0);
-        let max = self.settings.backends[at].under_way_max().unwrap_or(u32::MAX);
-        let is_taken = self.backends[at].take(max);
-        if is_taken && self.settings.algorithm.bounds() {
-            self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let is_taken = self.backend(place).room.take();
+        if is_taken {
+            self.count();
         }
         is_taken
     }
 
-    /// Counts one request less.
+    /// Counts one more request of the whole pool, if its algorithm goes by that.
+    pub fn count(&self) {
+        if self.settings.algorithm.bounds() {
+            self.in_flight.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives a place back, or hands it over to a request that waits for it.
     pub fn give_back(&self, place: Place) {
-        self.backends[usize::from(place.0)].give_back();
         if self.settings.algorithm.bounds() {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
         }
+        let backend = self.backend(place);
+        if self.queue.waiting() > 0 {
+            return self.queue.pass_on(backend);
+        }
+        backend.room.give_back();
+        // Somebody may have begun to wait just now.
+        if self.queue.waiting() > 0 {
+            self.queue.serve(backend);
+        }
+    }
+
+    fn backend(&self, place: Place) -> &Arc<Backend> {
+        &self.backends[usize::from(place.0)]
+    }
+
+    /// Returns where each backend is.
+    pub fn places(&self) -> Arc<HashMap<Serial, Place>> {
+        Arc::clone(&self.places)
+    }
+
+    fn place(&self, backend: &Backend) -> Option<Place> {
+        self.places.get(&backend.serial).copied()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::log::Record;
 use crate::mirror;
 use crate::picker::Place;
 use crate::pool::Pool;
+use crate::queue;
 use crate::reason::{Fault, Reason};
 use crate::respond::own::{self, Refusal};
 use crate::respond::{self, End};
@@ -102,15 +103,16 @@ async fn find_answer(
     let pool = &view.pools[exchange.pool];
     let key = key(exchange, pool);
     let mut last = None;
-    while let Some(place) = pool.pick(key, &attempts.tried) {
-        let backend = Picked::new(&view, exchange.pool, place);
-        // It may have gone DOWN a moment ago, before the layers were laid out anew; or another
-        // worker took the last place.
-        let taken = if backend.is_up() { Taken::take(&backend) } else { None };
-        let Some(taken) = taken else {
-            attempts.tried.push(place);
-            continue;
+    loop {
+        let taken = match take_place(exchange, pool, key, &attempts.tried) {
+            Some(taken) => taken,
+            // In a box: most requests never wait.
+            None => match Box::pin(wait_for_place(exchange, pool, &attempts.tried)).await {
+                Ok(taken) => taken,
+                Err(reason) => return Err(last.filter(|_| reason.is_nobody()).unwrap_or(reason)),
+            },
         };
+        let (backend, place) = (taken.picked().clone(), taken.picked().place());
         attempts.count += 1;
         let mut fresh = false;
         loop {
@@ -149,8 +151,36 @@ async fn find_answer(
         }
         attempts.tried.push(place);
     }
-    let is_full = pool.has_full();
-    Err(last.unwrap_or(if is_full { Reason::BackendsFull } else { Reason::NoBackendAvailable }))
+}
+
+/// Takes a place at a backend that was not tried, if there is one.
+fn take_place(exchange: &Exchange<'_>, pool: &Pool, key: u64, tried: &[Place]) -> Option<Taken> {
+    let mut left_out = tried.to_vec();
+    while let Some(place) = pool.pick(key, &left_out) {
+        let backend = Picked::new(&exchange.view, exchange.pool, place);
+        // It may have gone DOWN a moment ago, before the layers were laid out anew; or another
+        // worker took the last place.
+        if backend.is_up()
+            && let Some(taken) = Taken::take(&backend)
+        {
+            return Some(taken);
+        }
+        left_out.push(place);
+    }
+    None
+}
+
+/// Waits for a place, if there are any backends to wait for.
+async fn wait_for_place(
+    exchange: &mut Exchange<'_>,
+    pool: &Pool,
+    tried: &[Place],
+) -> Result<Taken, Reason> {
+    if !pool.has_full(tried) {
+        return Err(Reason::NoBackendAvailable);
+    }
+    let place = queue::wait(exchange, pool, None, tried).await?;
+    Ok(Taken::handed_over(&Picked::new(&exchange.view, exchange.pool, place)))
 }
 
 /// Returns what the request is about, if the pool's algorithm goes by that.

@@ -63,6 +63,10 @@ pub enum Reason {
     NoBackendAvailable,
     /// Every backend has as many requests as it takes.
     BackendsFull,
+    /// No backend had room for as long as a request waits.
+    QueueTimeout,
+    /// As many requests wait as may.
+    QueueFull,
     /// Nothing listens at the backend's address.
     ConnectRefused,
     /// The backend did not accept a connection in time.
@@ -135,6 +139,8 @@ impl Reason {
             Self::VersionNotSupported => (505, Client, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here"),
             Self::NoBackendAvailable => (503, Nexus, "no_backend_available", "no backend is available right now"),
             Self::BackendsFull => (503, Nexus, "backends_full", "every backend has as many requests as it takes"),
+            Self::QueueTimeout => (503, Nexus, "queue_timeout", "no backend had room in time"),
+            Self::QueueFull => (503, Nexus, "queue_full", "every backend is full, and too many requests wait already"),
             Self::ConnectRefused => (502, Backend, "connect_refused", "nothing listens at the backend's address"),
             Self::ConnectTimeout => (504, Backend, "connect_timeout", "the backend did not accept a connection in time"),
             Self::NoSocket => (503, Nexus, "no_socket", "no file descriptor or local port is left to reach a backend with"),
@@ -156,6 +162,11 @@ impl Reason {
     /// Returns the stable code.
     pub fn code(self) -> &'static str {
         self.facts().code
+    }
+
+    /// Says whether there was nobody to ask, which says less than why an attempt failed.
+    pub fn is_nobody(self) -> bool {
+        matches!(self, Self::NoBackendAvailable | Self::BackendsFull)
     }
 
     /// Says whether the connection to the backend itself failed, which alone marks it DOWN.

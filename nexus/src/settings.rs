@@ -10,6 +10,7 @@ use crate::backend::BackendUrl;
 use crate::log::LogFormat;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
+use crate::pool::queue::QueueRules;
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
 
@@ -103,6 +104,8 @@ pub struct PoolSettings {
     /// What the own zone carries of its usual load at most before the rest goes to others, in
     /// percent.
     pub zone_load_max: u32,
+    /// How requests wait when all backends are full; `None` is not at all.
+    pub queue: Option<QueueRules>,
     /// How its backends are probed.
     pub probing: Probing,
     /// What may be tried again.
@@ -220,6 +223,7 @@ impl PoolSettings {
             available_min: 1,
             zone: None,
             zone_load_max: 140,
+            queue: None,
             probing: Probing::default(),
             retry: Policy { attempts_max: 3, on_timeout: false },
             timeout_connect: Duration::from_secs(2),

@@ -10,10 +10,12 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{SendFlags, send};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
@@ -24,6 +26,12 @@ use tokio::net::TcpStream;
 const MORE: SendFlags = SendFlags::MORE;
 #[cfg(not(target_os = "linux"))]
 const MORE: SendFlags = SendFlags::empty();
+
+/// What the kernel calls a connection whose other side has ended; elsewhere only a reset is known.
+#[cfg(target_os = "linux")]
+const ENDED: PollFlags = PollFlags::RDHUP;
+#[cfg(not(target_os = "linux"))]
+const ENDED: PollFlags = PollFlags::HUP;
 
 /// What comes after some bytes on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +101,21 @@ impl Stream {
                 }
                 _ => true,
             }
+    }
+
+    /// Says whether the other side has ended, whatever it sent before that was not read yet.
+    pub fn has_ended(&self) -> bool {
+        let ended = |socket: BorrowedFd<'_>| {
+            let mut asked = [PollFd::from_borrowed_fd(socket, ENDED)];
+            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let ended = ENDED | PollFlags::HUP | PollFlags::ERR;
+            poll(&mut asked, Some(&now)).is_ok() && asked[0].revents().intersects(ended)
+        };
+        match &self.0 {
+            State::Bare(socket) => ended(socket.as_fd()),
+            State::Watched(stream) => ended(stream.as_fd()),
+            State::Lost => true,
+        }
     }
 
     /// Waits until there is something to read, or the end.

@@ -41,6 +41,11 @@ impl Picked {
         Self { view: Rc::clone(view), pool, place }
     }
 
+    /// Returns its place in its pool.
+    pub fn place(&self) -> Place {
+        self.place
+    }
+
     /// Returns its pool.
     pub fn pool(&self) -> &Pool {
         &self.view.pools[self.pool]
@@ -59,6 +64,17 @@ impl Taken {
     /// Takes a place at a backend; `None` if it has as many requests as it takes.
     pub fn take(picked: &Picked) -> Option<Self> {
         picked.pool().take(picked.place).then(|| Self(picked.clone()))
+    }
+
+    /// Returns whose place it is.
+    pub fn picked(&self) -> &Picked {
+        &self.0
+    }
+
+    /// Has a place that was handed over.
+    pub fn handed_over(picked: &Picked) -> Self {
+        picked.pool().count();
+        Self(picked.clone())
     }
 }
 

@@ -435,7 +435,7 @@ fn check_shares(algorithm: Algorithm, candidates: &[Candidate]) {
     // Hashes are fair as long as nobody is beyond its bound; the others are meant for load.
     let counts = match algorithm.has_key() {
         true => counts(&picker, asks, weights.len()),
-        false => counts_under_load(&picker, asks, weights.len(), 4 * total as usize),
+        false => counts_under_load(&picker, asks, weights.len(), 40 * total as usize),
     };
     for (count, weight) in counts.iter().zip(&weights) {
         let fair = asks as f64 * f64::from(*weight) / f64::from(total);

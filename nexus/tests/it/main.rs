@@ -16,6 +16,7 @@ mod layers;
 mod limits;
 mod oracle;
 mod proxying;
+mod queue;
 mod regression;
 mod reload;
 mod responses;

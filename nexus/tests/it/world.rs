@@ -3,7 +3,7 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -200,6 +200,23 @@ impl Backend {
         let _ = TcpStream::connect(self.address);
         until("the listener closes", || TcpStream::connect(self.address).is_err());
     }
+}
+
+/// A backend whose answers wait for a word, after which it answers at once.
+pub(crate) fn held(name: &'static str) -> (Backend, Receiver<()>, Sender<()>) {
+    let (asked, is_asked) = channel();
+    let (word, wait) = channel();
+    let wait = Mutex::new(wait);
+    let backend = Backend::new(move |stream, seen| {
+        if seen.head.starts_with("GET /slow") {
+            asked.send(()).unwrap();
+            let _ = wait.lock().unwrap().recv();
+        }
+        let length = name.len();
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{name}").unwrap();
+        Next::Continue
+    });
+    (backend, is_asked, word)
 }
 
 fn serve(mut stream: TcpStream, connection: usize, seen: &Mutex<Vec<Seen>>, handler: &Handler) {

@@ -57,6 +57,14 @@ pub(super) static POOL: Table = Table {
         )
         .known_as(&["slowstart", "warmup", "slow_start_config"]),
         key(
+            "queue",
+            Short(&One(Scalar::Time), "timeout", &QUEUE),
+            Absent("503 at once"),
+            "How requests wait, in the order in which they came, when all backends are full.",
+            "5s",
+        )
+        .known_as(&["pending", "buffer", "max_pending"]),
+        key(
             "min_available",
             One(Scalar::Whole(1, 65_535)),
             Is("1"),
@@ -192,6 +200,23 @@ static SLOW_START: Table = Table {
             "quadratic",
         )
         .known_as(&["aggression", "curve"]),
+    ],
+    groups: &[],
+};
+
+static QUEUE: Table = Table {
+    name: "a queue",
+    keys: &[
+        key("timeout", One(Scalar::Time), Required, "How long a request waits (503).", "5s")
+            .known_as(&["deadline", "time"]),
+        key(
+            "max",
+            One(Scalar::Whole(1, 1_000_000)),
+            Is("1000"),
+            "Requests that wait at once; more are refused at once (503).",
+            "100",
+        )
+        .known_as(&["size", "length", "max_pending", "max_waiting"]),
     ],
     groups: &[],
 };

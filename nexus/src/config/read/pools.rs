@@ -8,6 +8,7 @@ use crate::config::quantity::show_time;
 use crate::config::section::Section;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
+use crate::pool::queue::QueueRules;
 use crate::retry::Policy;
 use crate::route::Modifiers;
 use crate::settings::{BackendSettings, PoolSettings, Probing};
@@ -49,6 +50,10 @@ pub(super) fn read(
         }),
         available_min: usize::try_from(section.whole("min_available")).unwrap_or(usize::MAX),
         zone: zone.map(str::to_owned),
+        queue: section.section_if("queue").map(|queue| QueueRules {
+            timeout: queue.time("timeout"),
+            waiting_max: usize::try_from(queue.whole("max")).unwrap_or(usize::MAX),
+        }),
         zone_load_max: attempts(section.whole("zone_load")),
         probing: Probing {
             interval: health_check.time("interval"),
@@ -136,6 +141,11 @@ fn balancing(
         problems.push(Problem::error(Step::Meaning, span, cause, hint));
     }
     let has_no_limit = backends.iter().all(|backend| backend.under_way_max().is_none());
+    if let (true, Some(span)) = (has_no_limit, section.key_span("queue")) {
+        let cause = "`queue` has no effect: no backend has a limit, so none is ever full";
+        let hint = "give backends `max_requests`, or remove `queue`";
+        problems.push(Problem::warning(span, cause, hint));
+    }
     if algorithm == Algorithm::First && has_no_limit {
         let cause = "`first` sends everything to the first backend: none has a limit";
         let hint = "give backends `max_requests`: the next is used when one is full";

@@ -106,7 +106,7 @@ fn other_value(key: &Key) -> &'static str {
         ("url", _) => "http://other:1",
         ("value" | "regex" | "name", _) => "other",
         ("rate", _) => "1/h",
-        ("window", _) => "7s",
+        ("window" | "timeout", _) => "7s",
         ("token", _) => "fedcba9876543210",
         _ => panic!("another value for {}", key.name),
     }
