@@ -5,6 +5,7 @@ pub mod idle;
 pub mod latency;
 pub mod orders;
 pub mod room;
+pub mod sessions;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -20,6 +21,7 @@ use connections::Connections;
 use latency::Latency;
 use orders::Orders;
 use room::Room;
+use sessions::Sessions;
 
 /// Where a backend is, as configured: `http://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -84,6 +86,11 @@ impl Serial {
         static LAST: AtomicU64 = AtomicU64::new(0);
         Self(LAST.fetch_add(1, Ordering::Relaxed))
     }
+
+    /// Returns a number from 1 to 2^20 − 1, which only a million backends later is another's.
+    pub fn number(self) -> u32 {
+        (self.0 % ((1 << 20) - 1)) as u32 + 1
+    }
 }
 
 /// Returns milliseconds since the first call.
@@ -124,6 +131,10 @@ pub struct Backend {
     pub connections: Connections,
     /// Requests under way, from the pick to the last byte.
     pub room: Room,
+    /// Sessions that a cookie of Nexus tells.
+    pub sessions: Sessions,
+    /// Requests that became tunnels, of those under way.
+    pub tunnels: AtomicU32,
     /// What an operator said while it runs. It lives as long as the backend, over reloads.
     pub orders: Orders,
     /// When it came back, or came to a pool that was there, in [`now_ms`]; 0 is neither.
@@ -155,6 +166,8 @@ impl Backend {
             is_probed: AtomicBool::new(false),
             connections: Connections::default(),
             room: Room::default(),
+            sessions: Sessions::default(),
+            tunnels: AtomicU32::new(0),
             orders: Orders::default(),
             returned: AtomicU32::new(0),
             latency: Latency::default(),

@@ -72,8 +72,10 @@ pub enum Command {
 /// What can be done to a backend while it runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// Nothing new, or again.
-    Drain(bool),
+    /// Nothing new, and after this time, in seconds since 1970, nothing for sessions either.
+    Drain(u32),
+    /// New requests again.
+    Undrain,
     /// Another weight than the configured one, or that again.
     Weigh(Option<u32>),
 }
@@ -244,7 +246,8 @@ impl Control {
         };
         let Some(found) = pool.backends().iter().find(is_it) else { return false };
         match change {
-            Change::Drain(is_draining) => found.orders.drain(is_draining),
+            Change::Drain(until) => found.orders.drain(until),
+            Change::Undrain => found.orders.undrain(),
             Change::Weigh(weight) => found.orders.weigh(weight),
         }
         tracing::info!(pool = pool.settings.name, backend = %found.name, ?change, %by, "operator");

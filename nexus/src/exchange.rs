@@ -51,6 +51,8 @@ pub struct Exchange<'c> {
     pub upload: Flow,
     /// How far they are.
     pub upload_state: Upload,
+    /// The cookie that Nexus sets, as its field's value.
+    pub cookie: Option<String>,
     /// Interim answers on their way to the client.
     pub interim: Vec<u8>,
     /// Whether a client that waits for `100 Continue` has been told to go on.
@@ -91,6 +93,7 @@ impl<'c> Exchange<'c> {
             pool: 0,
             route,
             target: None,
+            cookie: None,
             request,
             upload,
             upload_state: Upload::Flowing,
@@ -136,7 +139,7 @@ impl Exchange<'_> {
         let (request, authority) = (&self.request, backend.url.authority.as_bytes());
         let to_chunked = request.body == Framing::Chunked;
         let fields = self.view.modifiers(self.route).map(|modifiers| &modifiers.request_headers);
-        let changes = Changes { target: self.target.as_deref(), fields };
+        let changes = Changes { target: self.target.as_deref(), fields, cookie: None };
         self.upload.start(to_chunked, |out, bytes| {
             egress::request(out, bytes, request, client, authority, changes);
         });

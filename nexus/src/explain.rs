@@ -3,24 +3,19 @@
 //! It asks the very functions that answer requests (the gate, the table, [`Way`], the pool, the
 //! retry policy), and takes nobody's turn. For a file that no Nexus runs, a snapshot is built of it.
 
+mod pool;
 mod question;
 mod text;
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
+
+use pool::pool;
 
 pub use question::{BadQuestion, Question};
 
-use crate::backend::{Backend, now_ms};
-use crate::health::Verdict;
 use crate::http1::gate::Request;
-use crate::picker::{Algorithm, HashKey};
-use crate::pool::Pool;
 use crate::reason::Reason;
-use crate::retry::{self, Again, Failure, Policy, Progress};
 use crate::route::{self, Action, Facts, HeadFields, Modifiers, Route, Split, Table};
-use crate::settings::{BackendSettings, PoolSettings};
 use crate::snapshot::Snapshot;
 use crate::way::{Next, Way};
 
@@ -243,155 +238,6 @@ fn changes(snapshot: &Snapshot, modifiers: &Modifiers) -> Vec<String> {
         format!("copied to pool {pool}: {} of 100", mirror.percent)
     }));
     lines
-}
-
-/// Tells of a pool, by its place, and of all its backends.
-fn pool(
-    snapshot: &Snapshot,
-    origin: Origin,
-    facts: &Asked<'_>,
-    modifiers: Option<&Modifiers>,
-    at: usize,
-) -> PoolExplained {
-    let pool = &snapshot.pools[at];
-    let has_key = pool.settings.algorithm.has_key();
-    let key = if has_key { pool.settings.hash_key.of(facts.facts) } else { 0 };
-    let (next, picked) = next(pool, origin, key);
-    let backends = pool.backends().iter().zip(&pool.settings.backends);
-    PoolExplained {
-        pool: pool.settings.name.clone(),
-        share: None,
-        picked,
-        next,
-        backends: backends.map(|(one, wanted)| candidate(pool, one, wanted, origin)).collect(),
-        timeouts: timeouts(snapshot, &pool.settings, modifiers),
-        retry: retry(&pool.settings, modifiers, facts.request),
-    }
-}
-
-fn next(pool: &Pool, origin: Origin, key: u64) -> (Option<String>, String) {
-    let name = pool.settings.algorithm.name();
-    let is_open = |(backend, wanted): &(&Arc<Backend>, &BackendSettings)| {
-        backend.is_up() && backend.orders.weight(wanted.weight) > 0
-    };
-    let open: Vec<_> =
-        pool.backends().iter().zip(&pool.settings.backends).filter(is_open).collect();
-    let (place, turn) = pool.next(key);
-    let next = place.map(|place| pool.backends()[usize::from(place.0)].name.to_string());
-    let by = if pool.settings.algorithm.has_key() {
-        format!("; {} is {key:016x}", key_words(&pool.settings.hash_key))
-    } else {
-        String::new()
-    };
-    match (origin, &next) {
-        (Origin::File, _) => (None, format!("{name}{by}; nobody was asked: this is a file")),
-        _ if open.is_empty() => {
-            (None, format!("{name}; nobody of {} is available", pool.backends().len()))
-        }
-        (_, None) => (None, format!("{name}; chance decides among {}", open.len())),
-        (_, Some(_)) => {
-            let is_by_turn = matches!(
-                pool.settings.algorithm,
-                Algorithm::RoundRobin | Algorithm::LeastConnections
-            );
-            let turn = if is_by_turn { format!("; turn {turn}") } else { String::new() };
-            (next, format!("{name}{by}{turn}; {} available", open.len()))
-        }
-    }
-}
-
-fn key_words(key: &HashKey) -> String {
-    match key {
-        HashKey::Client => "the client's key".to_owned(),
-        HashKey::Path => "the path's key".to_owned(),
-        HashKey::Header(name) => format!("the key of header {name}"),
-        HashKey::Cookie(name) => format!("the key of cookie {name}"),
-        HashKey::Query(name) => format!("the key of query {name}"),
-    }
-}
-
-fn candidate(
-    pool: &Pool,
-    backend: &Backend,
-    wanted: &BackendSettings,
-    origin: Origin,
-) -> Candidate {
-    let (is_available, mut why) = match (origin, backend.health().verdict) {
-        (Origin::File, _) => (true, "not asked: this is a file".to_owned()),
-        (_, Verdict::Up) if !backend.is_probed() => {
-            (true, "UP until a probe says otherwise".to_owned())
-        }
-        (_, Verdict::Up) => (true, "UP".to_owned()),
-        (_, Verdict::Down(reason)) => {
-            (false, format!("DOWN, {}: {}", reason.code(), reason.facts().sentence))
-        }
-    };
-    let weight = backend.orders.weight(wanted.weight);
-    let is_weighted = pool.settings.backends.iter().any(|other| other.weight != 1);
-    if backend.orders.is_draining() {
-        why += ", draining";
-    } else if is_weighted || weight != wanted.weight {
-        why += &format!(", weight {weight}");
-    }
-    let algorithm = pool.settings.algorithm;
-    if origin == Origin::Running {
-        let max = wanted.under_way_max().map(|max| format!(" of {max}")).unwrap_or_default();
-        why += &format!(", {}{max} under way", backend.in_flight());
-    }
-    if origin == Origin::Running && algorithm.times() {
-        why += &format!(", {:.1} ms", backend.latency.expected(now_ms()) / 1000.0);
-    }
-    let is_full = wanted.under_way_max().is_some_and(|max| backend.in_flight() >= max);
-    let is_available = is_available && weight > 0 && !is_full;
-    Candidate { url: backend.name.to_string(), is_available, why }
-}
-
-fn timeouts(
-    snapshot: &Snapshot,
-    settings: &PoolSettings,
-    modifiers: Option<&Modifiers>,
-) -> Vec<String> {
-    let by_route = modifiers.and_then(|modifiers| modifiers.timeout_response);
-    let (response, by) = match by_route {
-        Some(time) => (time, "the route"),
-        None => (settings.timeout_response, "the pool"),
-    };
-    vec![
-        format!("{:?} to connect", settings.timeout_connect),
-        format!("{response:?} to the head of the answer, by {by}"),
-        format!("{:?} without a byte of a body", snapshot.settings.timeouts.stall),
-    ]
-}
-
-/// Asks the policy what follows what.
-fn retry(settings: &PoolSettings, modifiers: Option<&Modifiers>, request: &Request) -> Vec<String> {
-    let by_route = modifiers.and_then(|modifiers| modifiers.retry);
-    let (policy, by) = match by_route {
-        Some(policy) => (policy, "the route"),
-        None => (settings.retry, "the pool"),
-    };
-    let failures = [
-        ("not connected", Reason::ConnectRefused, Progress::NothingSent),
-        ("sent, no answer", Reason::BackendClosed, Progress::Sent),
-        ("no answer in time", Reason::ResponseTimeout, Progress::Sent),
-        ("answer broken off", Reason::ResponseTruncated, Progress::Answered),
-    ];
-    let attempts = format!("{} at most, by {by}", attempts(policy));
-    let follow = |(what, reason, progress): (&str, Reason, Progress)| {
-        let failure = Failure { reason, progress, reused: false };
-        let facts =
-            retry::Facts { attempts: 1, is_idempotent: request.is_idempotent, is_replayable: true };
-        let follows = match retry::decide(policy, failure, facts) {
-            Again::Fresh | Again::Elsewhere => "another backend is tried".to_owned(),
-            Again::No(why) => format!("answered {} ({})", reason.facts().status, why.code()),
-        };
-        format!("{what}: {follows}")
-    };
-    std::iter::once(attempts).chain(failures.into_iter().map(follow)).collect()
-}
-
-fn attempts(policy: Policy) -> String {
-    format!("{} attempt{}", policy.attempts_max, if policy.attempts_max == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -68,7 +68,8 @@ fn message(exchange: &Exchange<'_>, backend: &Picked) -> Option<Vec<u8>> {
         add: [rules.add, vec![("Connection".to_owned(), "close".to_owned())]].concat(),
         ..rules
     };
-    let changes = Changes { target: exchange.target.as_deref(), fields: Some(&rules) };
+    let changes =
+        Changes { target: exchange.target.as_deref(), fields: Some(&rules), cookie: None };
     let authority = backend.url.authority.as_bytes();
     let mut out = Vec::new();
     let bytes = exchange.upload.bytes();

@@ -173,6 +173,12 @@ impl Plan {
         value("hash_key", &old.hash_key, &new.hash_key);
         value("slow_start", &old.slow_start, &new.slow_start);
         value("queue", &old.queue, &new.queue);
+        value("sticky", &old.sticky, &new.sticky);
+        if old.sticky != new.sticky && show(&old.sticky) == show(&new.sticky) {
+            self.add(Weight::Note, format!("{what}: sticky.keys"), "are new");
+        }
+        let mut value =
+            |name: &str, old: &dyn Debug, new: &dyn Debug| self.value(&what, name, old, new);
         value("min_available", &old.available_min, &new.available_min);
         value("zone", &old.zone, &new.zone);
         value("zone_load", &old.zone_load_max, &new.zone_load_max);

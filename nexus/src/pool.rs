@@ -2,6 +2,7 @@
 
 pub mod layers;
 pub mod queue;
+pub mod sessions;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,10 +14,12 @@ use tokio::sync::Notify;
 
 use crate::backend::{Backend, BackendUrl, Serial, now_ms};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
+use crate::session;
 use crate::settings::{BackendSettings, PoolSettings};
 
 use layers::{Layers, Member, Rules};
 use queue::Queue;
+use sessions::{Session, Sessions};
 
 /// The backends that share the requests.
 pub struct Pool {
@@ -33,6 +36,8 @@ pub struct Pool {
     in_flight: Arc<AtomicU64>,
     /// Requests that wait for a place, of all snapshots.
     pub queue: Arc<Queue>,
+    /// Which backend each session is with; `None` if none has one.
+    pub sessions: Option<Sessions>,
     /// Where each backend is; empty as long as nobody asks.
     places: Arc<HashMap<Serial, Place>>,
 }
@@ -69,7 +74,10 @@ impl Pool {
         let places = settings.queue.map(|_| {
             (0..).map(Place).zip(&backends).map(|(place, one)| (one.serial, place)).collect()
         });
+        let sessions =
+            Sessions::build(&settings, &backends, old.and_then(|old| old.sessions.as_ref()));
         let pool = Self {
+            sessions,
             queue,
             places: Arc::new(places.unwrap_or_default()),
             settings,
@@ -109,12 +117,27 @@ impl Pool {
         (if is_by_chance { None } else { picked() }, turn)
     }
 
-    /// Says whether a backend that may be picked, and was not tried, has as many requests as it
-    /// takes.
-    pub fn has_full(&self, tried: &[Place]) -> bool {
-        let is_full = |at: Place| !self.backend(at).room.is_left();
-        let layers = self.layers.load();
-        layers.candidates().any(|one| !tried.contains(&one.place) && is_full(one.place))
+    /// Returns how many backends may be picked when they have room.
+    pub fn candidates(&self) -> usize {
+        self.layers.load().candidates().count()
+    }
+
+    /// Says whether there are backends that were not tried and need only have room.
+    pub fn has_left(&self, tried: &[Place]) -> bool {
+        let is_left = |place: Place| !tried.contains(&place) && self.backend(place).is_up();
+        self.layers.load().candidates().any(|one| is_left(one.place))
+    }
+
+    /// Says whether all backends that may be picked have as many requests as they take.
+    pub fn is_full(&self) -> bool {
+        self.layers.load().candidates().all(|one| !self.backend(one.place).room.is_left())
+    }
+
+    /// Returns the backend of a session, if that still answers it and was not tried.
+    pub fn home(&self, session: &Session, tried: &[Place]) -> Option<Place> {
+        let home = session.home.filter(|home| !tried.contains(home))?;
+        let backend = self.backend(home);
+        (backend.is_up() && backend.orders.keeps_sessions(session::now())).then_some(home)
     }
 
     /// Makes what was observed of the backends' health, and what operators said, count. Only the
@@ -141,7 +164,10 @@ impl Pool {
         match self.queue.waiting() {
             0 => {}
             _ if is_anybody_available => self.backends.iter().for_each(|one| self.queue.serve(one)),
-            _ => self.queue.send_away(),
+            _ => self.queue.send_away(None),
+        }
+        for gone in self.backends.iter().filter(|backend| !backend.is_up()) {
+            self.queue.send_away(Some(gone.serial));
         }
         is_ramping
     }

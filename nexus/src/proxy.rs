@@ -14,13 +14,15 @@ use crate::http1::gate::Request;
 use crate::log::Record;
 use crate::mirror;
 use crate::picker::Place;
+use crate::place::{self, Choice};
 use crate::pool::Pool;
-use crate::queue;
+use crate::pool::sessions::Answer;
 use crate::reason::{Fault, Reason};
 use crate::respond::own::{self, Refusal};
 use crate::respond::{self, End};
 use crate::retry::{self, Again, Facts, WhyNot};
 use crate::route::{self, HeadFields};
+use crate::session;
 use crate::way::{Next, Way};
 use crate::worker::{Picked, Taken, View};
 
@@ -101,13 +103,13 @@ async fn find_answer(
 ) -> Result<Answered, Reason> {
     let view = View::clone(&exchange.view);
     let pool = &view.pools[exchange.pool];
-    let key = key(exchange, pool);
+    let choice = Choice::of(exchange, pool);
     let mut last = None;
     loop {
-        let taken = match take_place(exchange, pool, key, &attempts.tried) {
+        let taken = match place::take(exchange, &choice, &attempts.tried) {
             Some(taken) => taken,
             // In a box: most requests never wait.
-            None => match Box::pin(wait_for_place(exchange, pool, &attempts.tried)).await {
+            None => match Box::pin(place::wait(exchange, &choice, &attempts.tried)).await {
                 Ok(taken) => taken,
                 Err(reason) => return Err(last.filter(|_| reason.is_nobody()).unwrap_or(reason)),
             },
@@ -120,6 +122,9 @@ async fn find_answer(
             let failure = match forward::attempt(exchange, &backend, fresh).await {
                 Ok(answered) => {
                     clock.answered(&backend);
+                    if pool.sessions.is_some() {
+                        keep_session(exchange, pool, &choice, (place, &answered));
+                    }
                     attempts.taken = Some(taken);
                     return Ok(answered);
                 }
@@ -153,44 +158,22 @@ async fn find_answer(
     }
 }
 
-/// Takes a place at a backend that was not tried, if there is one.
-fn take_place(exchange: &Exchange<'_>, pool: &Pool, key: u64, tried: &[Place]) -> Option<Taken> {
-    let mut left_out = tried.to_vec();
-    while let Some(place) = pool.pick(key, &left_out) {
-        let backend = Picked::new(&exchange.view, exchange.pool, place);
-        // It may have gone DOWN a moment ago, before the layers were laid out anew; or another
-        // worker took the last place.
-        if backend.is_up()
-            && let Some(taken) = Taken::take(&backend)
-        {
-            return Some(taken);
-        }
-        left_out.push(place);
-    }
-    None
-}
-
-/// Waits for a place, if there are any backends to wait for.
-async fn wait_for_place(
+/// Keeps the session of a request with the backend that has answered it.
+#[cold]
+fn keep_session(
     exchange: &mut Exchange<'_>,
     pool: &Pool,
-    tried: &[Place],
-) -> Result<Taken, Reason> {
-    if !pool.has_full(tried) {
-        return Err(Reason::NoBackendAvailable);
-    }
-    let place = queue::wait(exchange, pool, None, tried).await?;
-    Ok(Taken::handed_over(&Picked::new(&exchange.view, exchange.pool, place)))
-}
-
-/// Returns what the request is about, if the pool's algorithm goes by that.
-fn key(exchange: &Exchange<'_>, pool: &Pool) -> u64 {
-    if !pool.settings.algorithm.has_key() {
-        return 0;
-    }
-    let request = &exchange.request;
-    let fields = HeadFields { bytes: exchange.upload.bytes(), fields: &request.head.fields };
-    pool.settings.hash_key.of(&route::Facts::of(request, &fields, exchange.client.ip))
+    choice: &Choice,
+    (place, answered): (Place, &Answered),
+) {
+    let Some(sessions) = &pool.sessions else { return };
+    let (bytes, fields) = (answered.download.bytes(), &answered.response.head.fields);
+    let is_set_cookie = |label: &[u8]| label.eq_ignore_ascii_case(b"set-cookie");
+    let set = fields.iter().filter(|field| is_set_cookie(field.label.of(bytes)));
+    let set_cookies = set.map(|field| field.value.of(bytes)).collect();
+    let backend = &answered.upstream.backend;
+    let answer = Answer { place, backend, set_cookies };
+    exchange.cookie = sessions.keep(&choice.session, pool.backends(), answer, session::now());
 }
 
 /// Times an attempt, if the pool's algorithm goes by that.

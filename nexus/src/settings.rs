@@ -13,6 +13,7 @@ use crate::pool::Ramp;
 use crate::pool::queue::QueueRules;
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
+use crate::session::Sticky;
 
 /// The timeouts that concern clients and Nexus itself; each is finite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +107,8 @@ pub struct PoolSettings {
     pub zone_load_max: u32,
     /// How requests wait when all backends are full; `None` is not at all.
     pub queue: Option<QueueRules>,
+    /// How sessions keep their backend; `None` is not at all.
+    pub sticky: Option<Sticky>,
     /// How its backends are probed.
     pub probing: Probing,
     /// What may be tried again.
@@ -224,6 +227,7 @@ impl PoolSettings {
             zone: None,
             zone_load_max: 140,
             queue: None,
+            sticky: None,
             probing: Probing::default(),
             retry: Policy { attempts_max: 3, on_timeout: false },
             timeout_connect: Duration::from_secs(2),

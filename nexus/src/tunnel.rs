@@ -1,6 +1,7 @@
 //! After `101 Switching Protocols`: bytes both ways until both sides have ended.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use crate::connection::After;
@@ -10,6 +11,7 @@ use crate::forward::Upstream;
 use crate::reason::Reason;
 use crate::respond::End;
 use crate::stream::Stream;
+use crate::worker::Picked;
 
 /// One direction of a tunnel.
 struct Direction<'f> {
@@ -51,11 +53,28 @@ impl Direction<'_> {
     }
 }
 
+/// One of the tunnels that a backend has, until it is dropped.
+struct Counted(Picked);
+
+impl Counted {
+    fn new(backend: &Picked) -> Self {
+        backend.tunnels.fetch_add(1, Ordering::Relaxed);
+        Self(backend.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.tunnels.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// Carries a tunnel to its end. `download` begins with the head of the 101.
 ///
 /// What the client sent behind its request goes to the backend only now: before the 101 it was
 /// HTTP, or nothing.
 pub async fn run(exchange: &mut Exchange<'_>, mut upstream: Upstream, mut download: Flow) -> End {
+    let _counted = Counted::new(&upstream.backend);
     let limit = exchange.view.settings.timeouts.tunnel;
     let Exchange { client, upload, .. } = exchange;
     upload.become_tunnel();

@@ -16,6 +16,7 @@ use super::{Shared, status};
 use crate::control::{Change, Command, Refused};
 use crate::explain::{self, Origin};
 use crate::reload::{self, Problems};
+use crate::session;
 
 /// Bytes of a call's body: a configuration of 10,000 routes is a few megabytes.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -291,8 +292,11 @@ async fn run(
         Which::Plan => plan(shared, request).await?,
         Which::Reload => reload(shared, who, &request).await?,
         Which::Confirm => confirm(shared, who).await?,
-        Which::Drain => change(shared, who, &request, Change::Drain(true)).await?,
-        Which::Undrain => change(shared, who, &request, Change::Drain(false)).await?,
+        Which::Drain => {
+            let until = drains_until(&request)?;
+            change(shared, who, &request, Change::Drain(until)).await?
+        }
+        Which::Undrain => change(shared, who, &request, Change::Undrain).await?,
         Which::Weight => {
             let change_to = weight(&request)?;
             change(shared, who, &request, Change::Weigh(change_to)).await?
@@ -352,10 +356,24 @@ async fn reload(shared: &Shared, who: &str, request: &Request<Incoming>) -> Resu
 fn confirm_time(text: &str) -> Result<Duration, Failure> {
     /// A reload that nobody confirms for longer has been forgotten.
     const CONFIRM_MAX: Duration = Duration::from_secs(24 * 3600);
+    time(text, CONFIRM_MAX)
+}
+
+/// Reads until when a backend that drains keeps its sessions; for ever if nothing is said.
+fn drains_until(request: &Request<Incoming>) -> Result<u32, Failure> {
+    /// Whoever wants more can leave the deadline out.
+    const DEADLINE_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
+    let Some(text) = query(request, "deadline") else { return Ok(u32::MAX) };
+    let seconds = u32::try_from(time(text, DEADLINE_MAX)?.as_secs()).unwrap_or(u32::MAX);
+    Ok(session::now().saturating_add(seconds))
+}
+
+fn time(text: &str, max: Duration) -> Result<Duration, Failure> {
     let time = humantime::parse_duration(text).ok();
-    time.filter(|time| !time.is_zero() && *time <= CONFIRM_MAX).ok_or_else(|| {
-        let hint = "use a time such as 30s, of 24 hours at most";
-        Failure::new(400, "bad_time", format!("`{text}` is no time to confirm within"), hint)
+    time.filter(|time| !time.is_zero() && *time <= max).ok_or_else(|| {
+        let max = humantime::format_duration(max);
+        let message = format!("`{text}` is no time to wait, of {max} at most");
+        Failure::new(400, "bad_time", message, "use a time such as 30s")
     })
 }
 

@@ -1,11 +1,15 @@
 //! What a running Nexus tells of itself.
 
+use std::sync::atomic::Ordering;
+
 use serde::Serialize;
 
 use super::Shared;
 use crate::backend::Backend;
 use crate::health::Verdict;
+use crate::pool::Pool;
 use crate::reload::{History, stamp};
+use crate::session;
 use crate::settings::BackendSettings;
 use crate::snapshot::Snapshot;
 
@@ -27,6 +31,8 @@ pub struct Status {
 pub struct PoolStatus {
     name: String,
     up: usize,
+    /// Requests that wait for a place.
+    waiting: usize,
     backends: Vec<BackendStatus>,
 }
 
@@ -45,8 +51,15 @@ pub struct BackendStatus {
     /// With what an operator said.
     weight: u32,
     is_draining: bool,
+    tier: u8,
+    zone: Option<String>,
     /// Requests under way, tunnels included.
     in_flight: u32,
+    tunnels: u32,
+    /// Connections that are open, idle ones included.
+    connections: u32,
+    /// Sessions that are with it; `None` if the pool has none.
+    sessions: Option<u64>,
 }
 
 /// Returns the state of everything.
@@ -58,7 +71,7 @@ pub fn status(shared: &Shared) -> Status {
         uptime_seconds: shared.began.elapsed().as_secs(),
         workers: snapshot.settings.workers,
         listeners: snapshot.settings.listeners.iter().map(ToString::to_string).collect(),
-        connections_open: shared.published.open.load(std::sync::atomic::Ordering::Relaxed),
+        connections_open: shared.published.open.load(Ordering::Relaxed),
         reloads: shared.history.borrow().clone(),
         pools: pools(&snapshot),
     }
@@ -66,20 +79,22 @@ pub fn status(shared: &Shared) -> Status {
 
 /// Returns the state of all pools.
 pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
-    let pool = |pool: &crate::pool::Pool| PoolStatus {
+    let now = session::now();
+    let one = |pool: &Pool| PoolStatus {
         name: pool.settings.name.clone(),
         up: pool.backends().iter().filter(|backend| backend.is_up()).count(),
+        waiting: pool.queue.waiting(),
         backends: pool
             .backends()
             .iter()
             .zip(&pool.settings.backends)
-            .map(|(known, wanted)| backend(known, wanted))
+            .map(|(known, wanted)| backend(pool, known, wanted, now))
             .collect(),
     };
-    snapshot.pools.iter().map(pool).collect()
+    snapshot.pools.iter().map(one).collect()
 }
 
-fn backend(backend: &Backend, wanted: &BackendSettings) -> BackendStatus {
+fn backend(pool: &Pool, backend: &Backend, wanted: &BackendSettings, now: u32) -> BackendStatus {
     let (state, cause) = match backend.health().verdict {
         Verdict::Up => ("UP", None),
         Verdict::Down(reason) => ("DOWN", Some(reason.code())),
@@ -93,6 +108,11 @@ fn backend(backend: &Backend, wanted: &BackendSettings) -> BackendStatus {
         downs: backend.downs(),
         weight: backend.orders.weight(wanted.weight),
         is_draining: backend.orders.is_draining(),
+        tier: wanted.tier,
+        zone: wanted.zone.clone(),
         in_flight: backend.in_flight(),
+        tunnels: backend.tunnels.load(Ordering::Relaxed),
+        connections: backend.connections.open(),
+        sessions: pool.sessions.as_ref().map(|sessions| sessions.count(backend, now)),
     }
 }

@@ -1,32 +1,46 @@
 //! What an operator said about a backend while it runs. Only the control task writes it.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 /// No other weight than the configured one.
 const NONE: u32 = u32::MAX;
 
+/// It does not drain.
+const NEVER: u64 = u64::MAX;
+
 /// What an operator said about a backend.
 #[derive(Debug)]
 pub struct Orders {
-    is_draining: AtomicBool,
+    /// When its last sessions are to move, in seconds since 1970; [`NEVER`] if it does not drain.
+    drains_until: AtomicU64,
     weight: AtomicU32,
 }
 
 impl Default for Orders {
     fn default() -> Self {
-        Self { is_draining: AtomicBool::new(false), weight: AtomicU32::new(NONE) }
+        Self { drains_until: AtomicU64::new(NEVER), weight: AtomicU32::new(NONE) }
     }
 }
 
 impl Orders {
     /// Says whether it gets nothing new.
     pub fn is_draining(&self) -> bool {
-        self.is_draining.load(Ordering::Relaxed)
+        self.drains_until.load(Ordering::Relaxed) != NEVER
     }
 
-    /// Lets it get nothing new from now on, or again.
-    pub fn drain(&self, is_draining: bool) {
-        self.is_draining.store(is_draining, Ordering::Relaxed);
+    /// Says whether it still answers the sessions that are with it; `now` in seconds since 1970.
+    pub fn keeps_sessions(&self, now: u32) -> bool {
+        u64::from(now) < self.drains_until.load(Ordering::Relaxed)
+    }
+
+    /// Lets it get nothing new from now on, and after that time nothing at all.
+    pub fn drain(&self, until: u32) {
+        self.drains_until.store(u64::from(until), Ordering::Relaxed);
+    }
+
+    /// Takes back that it drains.
+    pub fn undrain(&self) {
+        self.drains_until.store(NEVER, Ordering::Relaxed);
     }
 
     /// Returns its weight, `configured` unless an operator said otherwise; 0 while it drains.
@@ -54,9 +68,11 @@ mod tests {
         assert_eq!(orders.weight(3), 3);
         orders.weigh(Some(7));
         assert_eq!(orders.weight(3), 7);
-        orders.drain(true);
+        orders.drain(1000);
         assert_eq!(orders.weight(3), 0);
-        orders.drain(false);
+        assert!(orders.is_draining() && orders.keeps_sessions(999) && !orders.keeps_sessions(1000));
+        orders.undrain();
+        assert!(orders.keeps_sessions(u32::MAX));
         assert_eq!(orders.weight(3), 7);
         orders.weigh(None);
         assert_eq!(orders.weight(3), 3);

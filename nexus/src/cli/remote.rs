@@ -172,10 +172,11 @@ fn header(text: &str) -> Result<(String, String), String> {
 const DRAIN_EXAMPLES: &str = "\
 Examples:
   nexus drain web/http://10.0.0.5:8081 --wait
-      Nothing new for it from now on; waits until its last request and tunnel have ended.
+      Nothing new for it from now on; waits until its last request, tunnel and session have ended.
   nexus drain web/10.0.0.5:8081 --wait --deadline 10m && ssh 10.0.0.5 reboot
 
-It survives a reload. `nexus undrain` takes it back.
+Sticky sessions stay with it until they end; those left at the deadline move to others. It survives
+a reload. `nexus undrain` takes it back.
 
 Exit codes:
   0  it drains, and with --wait nothing is left   1  the deadline has passed, or there is no such backend   2  bad command line   3  no Nexus was reached";
@@ -188,11 +189,11 @@ pub struct Drain {
     #[arg(value_name = "POOL/BACKEND", value_parser = named)]
     pub backend: Named,
 
-    /// Wait until nothing of it is under way
+    /// Wait until nothing of it is left
     #[arg(long)]
     pub wait: bool,
 
-    /// Wait for so long at most
+    /// Keep its sessions, and wait, for so long at most
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = time)]
     pub deadline: std::time::Duration,
 

@@ -1,5 +1,6 @@
 //! Commands to a Nexus that runs.
 
+use std::fmt;
 use std::io::{BufRead, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -278,27 +279,27 @@ pub fn drain(how: &Drain, world: &dyn World, progress: &mut dyn Write) -> Outcom
         Err(outcome) => return outcome,
     };
     let Named { pool, backend } = &how.backend;
-    let mut pools = match remote.call("POST", &change("drain", &how.backend), String::new()) {
+    let path = format!("{}&deadline={}ms", change("drain", &how.backend), how.deadline.as_millis());
+    let mut pools = match remote.call("POST", &path, String::new()) {
         Ok(pools) => pools,
         Err(error) => return failed(error),
     };
     let deadline = Instant::now() + how.deadline;
     let mut shown = None;
     loop {
-        let left = in_flight(&pools, &how.backend);
+        let left = Left::of(&pools, &how.backend);
         if !how.wait {
-            return Outcome::fine(format!("{pool}/{backend} drains, {left} under way\n"));
+            return Outcome::fine(format!("{pool}/{backend} drains: {left}\n"));
         }
-        if left == 0 {
+        if left == Left::default() {
             return Outcome::fine(format!("{pool}/{backend} is drained\n"));
         }
-        if shown.replace(left) != Some(left) {
-            let _ = writeln!(progress, "{left} under way");
+        if shown != Some(left) {
+            let _ = writeln!(progress, "{left}");
+            shown = Some(left);
         }
         if Instant::now() >= deadline {
-            let text = format!(
-                "{pool}/{backend} drains, but {left} are still under way at the deadline\n"
-            );
+            let text = format!("{pool}/{backend} is not drained at the deadline: {left}\n");
             return Outcome { text, code: 1 };
         }
         std::thread::sleep(LOOK_EVERY);
@@ -309,20 +310,46 @@ pub fn drain(how: &Drain, world: &dyn World, progress: &mut dyn Write) -> Outcom
     }
 }
 
+/// What a backend still has to do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Left {
+    requests: u64,
+    tunnels: u64,
+    sessions: u64,
+}
+
+impl Left {
+    /// Finds it in a status; a backend that is gone has nothing left.
+    fn of(pools: &Json, Named { pool, backend }: &Named) -> Self {
+        let all = pools.as_array().into_iter().flatten().filter(|one| one["name"] == **pool);
+        let is_it = |one: &&Json| {
+            let url = one["url"].as_str().unwrap_or_default();
+            url == backend || url.strip_prefix("http://") == Some(backend)
+        };
+        let Some(found) = all.flat_map(|pool| list(pool, "backends")).find(is_it) else {
+            return Self::default();
+        };
+        let number = |name: &str| found[name].as_u64().unwrap_or(0);
+        let tunnels = number("tunnels");
+        let requests = number("in_flight").saturating_sub(tunnels);
+        Self { requests, tunnels, sessions: number("sessions") }
+    }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { requests, tunnels, sessions } = self;
+        let all = [(requests, "request"), (tunnels, "tunnel"), (sessions, "session")];
+        let word = |(count, what): (&u64, &str)| {
+            format!("{count} {what}{}", if *count == 1 { "" } else { "s" })
+        };
+        write!(f, "{} left", all.map(word).join(", "))
+    }
+}
+
 /// Writes the call that changes a backend.
 fn change(what: &str, Named { pool, backend }: &Named) -> String {
     format!("/v1/{what}?pool={pool}&backend={backend}")
-}
-
-/// Finds how many requests a backend has under way; one that is gone has none.
-fn in_flight(pools: &Json, Named { pool, backend }: &Named) -> u64 {
-    let all = pools.as_array().into_iter().flatten().filter(|one| one["name"] == **pool);
-    let is_it = |one: &&Json| {
-        let url = one["url"].as_str().unwrap_or_default();
-        url == backend || url.strip_prefix("http://") == Some(backend)
-    };
-    let found = all.flat_map(|pool| list(pool, "backends")).find(is_it);
-    found.and_then(|one| one["in_flight"].as_u64()).unwrap_or(0)
 }
 
 /// Gives a backend requests again.

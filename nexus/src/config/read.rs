@@ -18,6 +18,7 @@ mod lint;
 mod pools;
 mod routes;
 mod rules;
+mod sticky;
 
 use pools::Pool;
 

@@ -170,6 +170,14 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Returns a host.
+    pub fn host(&self, name: &str) -> Option<HostPattern> {
+        match self.one(name)? {
+            Parsed::Host(host) => Some(host),
+            _ => None,
+        }
+    }
+
     /// Returns an expression.
     pub fn regex(&self, name: &str) -> Option<Regex> {
         match self.one(name)? {

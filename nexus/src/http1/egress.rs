@@ -64,6 +64,8 @@ pub struct Changes<'a> {
     pub target: Option<&'a [u8]>,
     /// What is done to the fields.
     pub fields: Option<&'a HeaderRules>,
+    /// The cookie that Nexus sets.
+    pub cookie: Option<&'a str>,
 }
 
 impl Changes<'_> {
@@ -91,6 +93,9 @@ impl Changes<'_> {
     }
 
     fn write(&self, out: &mut Vec<u8>) {
+        if let Some(cookie) = self.cookie {
+            line(out, b"Set-Cookie", cookie.as_bytes());
+        }
         let puts = self.fields.into_iter().flat_map(HeaderRules::puts);
         for (name, value) in puts.filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
             line(out, name.as_bytes(), value.as_bytes());

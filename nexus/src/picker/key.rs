@@ -34,7 +34,7 @@ impl HashKey {
                 .query()
                 .and_then(|query| pair(query.split(|byte| *byte == b'&'), name.as_bytes())),
         };
-        value.map_or_else(|| client(facts), hash)
+        value.map_or_else(|| mix(facts.client_number()), hash)
     }
 }
 
@@ -42,13 +42,6 @@ impl HashKey {
 fn pair<'a>(pairs: impl Iterator<Item = &'a [u8]>, name: &[u8]) -> Option<&'a [u8]> {
     let mut values = pairs.map(<[u8]>::trim_ascii_start);
     values.find_map(|pair| pair.strip_prefix(name)?.strip_prefix(b"="))
-}
-
-fn client(facts: &Facts<'_>) -> u64 {
-    match facts.client.to_canonical() {
-        std::net::IpAddr::V4(ip) => mix(u64::from(u32::from(ip))),
-        std::net::IpAddr::V6(ip) => mix((u128::from(ip) >> 64) as u64),
-    }
 }
 
 #[cfg(test)]

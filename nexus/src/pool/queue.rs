@@ -118,10 +118,18 @@ impl Queue {
         true
     }
 
-    /// Sends away everybody who would take any backend: there is none.
-    pub(super) fn send_away(&self) {
+    /// Sends away whoever waits only for this backend, which is gone; or, of all of them, whoever
+    /// would take any.
+    pub(super) fn send_away(&self, gone: Option<Serial>) {
+        if self.waiting() == 0 {
+            return;
+        }
+        let waits_for_it = |wish: &Wish| match gone {
+            Some(gone) => wish.only.is_some() && wish.only == wish.places.get(&gone).copied(),
+            None => wish.only.is_none(),
+        };
         for waiter in self.lock().waiters.values_mut() {
-            if waiter.word.is_none() && waiter.wish.only.is_none() {
+            if waiter.word.is_none() && waits_for_it(&waiter.wish) {
                 waiter.word = Some(Word::Leave);
                 waiter.bell.notify_one();
                 self.waiting.fetch_sub(1, Ordering::SeqCst);

@@ -84,7 +84,7 @@ pub async fn fixed(exchange: &mut Exchange<'_>) -> End {
     let Some(Route { action: Action::Respond(fixed), modifiers, .. }) = route else {
         unreachable!("only such a route leads here");
     };
-    let changes = Changes { target: None, fields: Some(&modifiers.response_headers) };
+    let changes = Changes { target: None, fields: Some(&modifiers.response_headers), cookie: None };
     let (status, content_type, body) = (fixed.status, fixed.content_type.as_str(), &fixed.body[..]);
     give(exchange, Given { status, location: None, content_type, body, changes }).await
 }
@@ -93,7 +93,7 @@ pub async fn fixed(exchange: &mut Exchange<'_>) -> End {
 pub async fn redirect(exchange: &mut Exchange<'_>, status: u16, location: &[u8]) -> End {
     let view = Rc::clone(&exchange.view);
     let fields = view.modifiers(exchange.route).map(|modifiers| &modifiers.response_headers);
-    let changes = Changes { target: None, fields };
+    let changes = Changes { target: None, fields, cookie: None };
     let (content_type, body) = ("", &[][..]);
     give(exchange, Given { status, location: Some(location), content_type, body, changes }).await
 }

@@ -24,12 +24,20 @@ pub struct Facts<'a> {
 pub trait Fields {
     /// Returns the value of the first field called `name`, in any case.
     fn first(&self, name: &[u8]) -> Option<&[u8]>;
+
+    /// Shows the values of all fields called `name`, in any case, in their order.
+    fn each(&self, name: &[u8], visit: &mut dyn FnMut(&[u8]));
 }
 
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> Fields for Vec<(N, V)> {
     fn first(&self, name: &[u8]) -> Option<&[u8]> {
         let found = self.iter().find(|(known, _)| known.as_ref().eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_ref())
+    }
+
+    fn each(&self, name: &[u8], visit: &mut dyn FnMut(&[u8])) {
+        let found = self.iter().filter(|(known, _)| known.as_ref().eq_ignore_ascii_case(name));
+        found.for_each(|(_, value)| visit(value.as_ref()));
     }
 }
 
@@ -46,6 +54,11 @@ impl Fields for HeadFields<'_> {
     fn first(&self, name: &[u8]) -> Option<&[u8]> {
         let is = |field: &&Field| field.label.of(self.bytes).eq_ignore_ascii_case(name);
         self.fields.iter().find(is).map(|field| field.value.of(self.bytes))
+    }
+
+    fn each(&self, name: &[u8], visit: &mut dyn FnMut(&[u8])) {
+        let is = |field: &&Field| field.label.of(self.bytes).eq_ignore_ascii_case(name);
+        self.fields.iter().filter(is).for_each(|field| visit(field.value.of(self.bytes)));
     }
 }
 
@@ -70,6 +83,14 @@ impl<'a> Facts<'a> {
         };
         let name = end.map_or(self.host, |end| &self.host[..end]);
         name.strip_suffix(b".").unwrap_or(name)
+    }
+
+    /// Returns what tells the client from others: of an IPv6 address the first 64 bits.
+    pub fn client_number(&self) -> u64 {
+        match self.client.to_canonical() {
+            IpAddr::V4(ip) => u64::from(u32::from(ip)),
+            IpAddr::V6(ip) => (u128::from(ip) >> 64) as u64,
+        }
     }
 
     /// Returns the path: the target up to its query; `/` where it is empty.

@@ -21,6 +21,7 @@ mod regression;
 mod reload;
 mod responses;
 mod routing;
+mod sessions;
 mod shutdown;
 mod tunnels;
 mod world;

@@ -65,6 +65,14 @@ pub(super) static POOL: Table = Table {
         )
         .known_as(&["pending", "buffer", "max_pending"]),
         key(
+            "sticky",
+            Short(&One(Scalar::FieldName), "cookie", &STICKY),
+            Absent("no sessions"),
+            "How sessions keep their backend; in short the name of a cookie that Nexus sets.",
+            "nexus_backend",
+        )
+        .known_as(&["session", "sessions", "stickiness", "persistence", "affinity", "stick"]),
+        key(
             "min_available",
             One(Scalar::Whole(1, 65_535)),
             Is("1"),
@@ -202,6 +210,100 @@ static SLOW_START: Table = Table {
         .known_as(&["aggression", "curve"]),
     ],
     groups: &[],
+};
+
+static STICKY: Table = Table {
+    name: "sticky sessions",
+    keys: &[
+        key(
+            "cookie",
+            One(Scalar::FieldName),
+            Absent("–"),
+            "A cookie that Nexus sets, whose signed value says the backend and nothing else.",
+            "nexus_backend",
+        )
+        .known_as(&["insert", "name"]),
+        key(
+            "app_cookie",
+            One(Scalar::FieldName),
+            Absent("–"),
+            "A cookie that the application sets; who sets it, keeps it.",
+            "JSESSIONID",
+        )
+        .known_as(&["learn", "application_cookie"]),
+        key(
+            "header",
+            One(Scalar::FieldName),
+            Absent("–"),
+            "A header; requests with the same value are one session.",
+            "X-Session",
+        ),
+        key(
+            "client",
+            One(Scalar::Choice(&["address"])),
+            Absent("–"),
+            "The client's address (of IPv6 the first 64 bits).",
+            "address",
+        )
+        .known_as(&["source", "ip", "source_ip"]),
+        key(
+            "ttl",
+            One(Scalar::Time),
+            Is("1h"),
+            "How long a session lasts after its last request; a cookie is set anew when half of it is over.",
+            "10m",
+        )
+        .known_as(&["expires", "max_age", "timeout"]),
+        key(
+            "when_full",
+            One(Scalar::Choice(&["move", "wait"])),
+            Is("move"),
+            "What happens while the session's backend is full: `move` to another for good, or `wait` in the `queue`.",
+            "wait",
+        ),
+        key(
+            "max_sessions",
+            One(Scalar::Whole(1, 100_000_000)),
+            Is("100000"),
+            "Sessions that are remembered at most, at 10 to 20 bytes each; then the one that was silent longest is forgotten. One told by `cookie` needs no memory.",
+            "1000000",
+        )
+        .known_as(&["size"]),
+        key(
+            "keys",
+            Many(&One(Scalar::Secret)),
+            Is("[]"),
+            "What `cookie` is signed with, the first, and may have been signed with before. The same keys on several machines share all sessions; without any, sessions end when Nexus does.",
+            "[0123456789abcdef]",
+        )
+        .known_as(&["key", "secret", "secrets"]),
+        key("path", One(Scalar::Path), Is("/"), "The `Path` of `cookie`.", "/app"),
+        key(
+            "domain",
+            One(Scalar::Host),
+            Absent("the host that was asked"),
+            "The `Domain` of `cookie`.",
+            "example.com",
+        ),
+        key("secure", One(Scalar::Bool), Is("false"), "Whether `cookie` is `Secure`.", "true"),
+        key(
+            "http_only",
+            One(Scalar::Bool),
+            Is("true"),
+            "Whether `cookie` is `HttpOnly`: hidden from scripts.",
+            "false",
+        )
+        .known_as(&["httponly"]),
+        key(
+            "same_site",
+            One(Scalar::Choice(&["lax", "strict", "none"])),
+            Is("lax"),
+            "The `SameSite` of `cookie`; `none` needs `secure`.",
+            "strict",
+        )
+        .known_as(&["samesite"]),
+    ],
+    groups: &[Group { keys: &["cookie", "app_cookie", "header", "client"], is_required: true }],
 };
 
 static QUEUE: Table = Table {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::config::node::{Entry, Span};
 use crate::config::problem::{Problem, Step};
 use crate::config::quantity::show_time;
+use crate::config::read::sticky;
 use crate::config::section::Section;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
@@ -54,6 +55,9 @@ pub(super) fn read(
             timeout: queue.time("timeout"),
             waiting_max: usize::try_from(queue.whole("max")).unwrap_or(usize::MAX),
         }),
+        sticky: section
+            .section_if("sticky")
+            .map(|sticky| sticky::read(&sticky, section.written("queue").is_some(), problems)),
         zone_load_max: attempts(section.whole("zone_load")),
         probing: Probing {
             interval: health_check.time("interval"),

@@ -34,7 +34,7 @@ const REPLY: Reply<'_> = Reply {
     trailers: false,
     own: b"X-Backend-Server: b\r\n",
     date: b"now",
-    changes: Changes { target: None, fields: None },
+    changes: Changes { target: None, fields: None, cookie: None },
 };
 
 #[test]

@@ -97,7 +97,7 @@ fn a_backend_that_drains_takes_only_whom_no_other_suits() {
     assert!(pool.take(Place(0)));
     let any = join(&pool, None, &[]).unwrap();
     let bound = join(&pool, Some(0), &[]).unwrap();
-    pool.backends()[0].orders.drain(true);
+    pool.backends()[0].orders.drain(u32::MAX);
     pool.lay_out();
     assert_eq!(heard_by(&[&any, &bound]), "- .", "nobody takes whoever is new");
     pool.give_back(Place(0));

@@ -238,9 +238,12 @@ fn a_backend_that_drains_gets_nothing_new_over_a_reload_too() {
     }
     let name = format!("default/http://{}", slow.address);
     let (code, text) = filed.run(&format!("drain {name}"));
-    assert_eq!((code, text), (0, format!("{name} drains, 1 under way\n")));
+    assert_eq!(
+        (code, text),
+        (0, format!("{name} drains: 1 request, 0 tunnels, 0 sessions left\n"))
+    );
     let (code, text) = filed.run(&format!("drain {name} --wait --deadline 10ms"));
-    assert!(code == 1 && text.contains("1 are still under way at the deadline"), "{text}");
+    assert!(code == 1 && text.contains("is not drained at the deadline: 1 request,"), "{text}");
     let (_, text) = filed.run("status");
     assert!(text.contains("draining, 1 under way"), "{text}");
 
