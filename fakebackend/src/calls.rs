@@ -1,6 +1,8 @@
 //! The calls of the control port, each from its arguments to its answer.
 
 use std::io;
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::Method;
@@ -14,6 +16,7 @@ use crate::flap::{Down, Existing, Flap, Mode};
 use crate::gate::{Ask, View};
 use crate::quantity;
 use crate::rules::Rules;
+use crate::slots::Slots;
 use crate::status::Statuses;
 
 /// Why a call was not done.
@@ -41,9 +44,10 @@ const ALL: &[(&str, &str)] = &[
     ("POST /faults", r#"{"fault":"hang@0.5#3"}: one more"#),
     ("DELETE /faults", "none any more"),
     ("PUT /latency", r#"{"latency":"5ms","jitter":"2ms"}"#),
+    ("PUT /slots", r#"{"slots":5,"queue":100} or {"slots":null}: all at once again"#),
     ("PUT /status", r#"{"status":"503:5,200:95"}"#),
     ("PUT /flap", r#"{"flap":"up=5s,down=2s,mode=refuse"} or {"flap":null}"#),
-    ("POST /reset", "up, healthy, fast: no faults, no flap, no latency, status 200"),
+    ("POST /reset", "up, healthy, fast: no faults, no flap, no latency, no slots, status 200"),
     ("GET /stats", "counters"),
     (
         "GET /journal/seqs",
@@ -71,6 +75,7 @@ pub(crate) async fn call(
         ("/faults", "POST") => add_fault(room, read(body)?).await,
         ("/faults", "DELETE") => remove_faults(room).await,
         ("/latency", "PUT") => set_latency(room, &read(body)?),
+        ("/slots", "PUT") => Ok(set_slots(room, &read(body)?)),
         ("/status", "PUT") => set_status(room, &read(body)?),
         ("/flap", "PUT") => change(room, read::<FlapArgument>(body)?.ask()?).await,
         ("/reset", "POST") => reset(room).await,
@@ -82,7 +87,7 @@ pub(crate) async fn call(
         }
         ("/state", _) => Err(Refused::NoSuchMethod("GET, PUT")),
         ("/faults", _) => Err(Refused::NoSuchMethod("GET, POST, DELETE")),
-        ("/latency" | "/status" | "/flap", _) => Err(Refused::NoSuchMethod("PUT")),
+        ("/latency" | "/slots" | "/status" | "/flap", _) => Err(Refused::NoSuchMethod("PUT")),
         ("/reset" | "/shutdown", _) => Err(Refused::NoSuchMethod("POST")),
         ("" | "/stats" | "/journal/seqs", _) => Err(Refused::NoSuchMethod("GET")),
         ("/journal", _) => Err(Refused::NoSuchMethod("DELETE")),
@@ -122,6 +127,7 @@ fn state(room: &Room, view: View) -> Value {
         "flap": view.flap.map(|flap| flap.to_string()),
         "latency": humantime::format_duration(rules.latency).to_string(),
         "jitter": humantime::format_duration(rules.jitter).to_string(),
+        "slots": slots(&rules),
         "status": rules.statuses.to_string(),
         "faults": rules.faults.iter().map(|armed| armed.rule.to_string()).collect::<Vec<_>>(),
         "connections": shared.connections.active(),
@@ -212,6 +218,38 @@ fn set_latency(room: &Room, argument: &LatencyArgument) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct SlotsArgument {
+    slots: Option<NonZeroU32>,
+    #[serde(default = "queue_max")]
+    queue: u64,
+}
+
+/// As the flag has it.
+fn queue_max() -> u64 {
+    1000
+}
+
+/// Those who wait for one of the old slots still get one.
+fn set_slots(room: &Room, argument: &SlotsArgument) -> Value {
+    let slots = argument.slots.map(|count| Arc::new(Slots::new(count.get(), argument.queue)));
+    room.shared.change(|rules| rules.slots = slots);
+    json!({ "at": now(), "slots": self::slots(&room.shared.rules.load()) })
+}
+
+fn slots(rules: &Rules) -> Value {
+    rules.slots.as_ref().map_or(Value::Null, |slots| {
+        json!({
+            "count": slots.count,
+            "queue": slots.queue_max,
+            "taken": slots.taken(),
+            "waiting": slots.waiting(),
+            "turned_away": slots.turned_away(),
+        })
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct StatusArgument {
     status: String,
 }
@@ -227,6 +265,7 @@ async fn reset(room: &Room) -> Answer {
     room.shared.change(|rules| {
         rules.faults.clear();
         (rules.latency, rules.jitter) = (Duration::ZERO, Duration::ZERO);
+        rules.slots = None;
         rules.set_statuses(Statuses::default());
     });
     change(room, Ask::Reset).await

@@ -85,6 +85,20 @@ pub struct Cli {
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = quantity::duration, help_heading = "Time")]
     pub jitter: Duration,
 
+    /// Serve so many requests at once, each for its latency; more wait in the order of their coming.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000), help_heading = "Time")]
+    pub slots: Option<u32>,
+
+    /// Let so many wait for a slot at most; more are answered 503 at once.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1000,
+        requires = "slots",
+        help_heading = "Time"
+    )]
+    pub slots_queue: u64,
+
     /// Go up and down by the clock: `up=5s,down=2s[,mode=refuse|hang|reset][,existing=keep|close|reset]`.
     #[arg(long, value_name = "RHYTHM", help_heading = "Time")]
     pub flap: Option<Flap>,
@@ -192,6 +206,8 @@ mod tests {
             "--listen nowhere",
             "--control 1.2.3.4",
             "--keepalive-requests 0",
+            "--slots 0",
+            "--slots-queue 5",
         ] {
             assert_eq!(parse(flags).unwrap_err().exit_code(), 2, "{flags}");
         }

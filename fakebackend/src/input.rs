@@ -82,6 +82,11 @@ impl Input {
         .await
     }
 
+    /// Says whether more can be read before anything is consumed.
+    pub(crate) fn has_room(&self) -> bool {
+        self.end - self.start < self.buffer.len().max(MAX_HEAD_BYTES)
+    }
+
     fn make_room(&mut self) {
         if self.end < self.buffer.len() {
             return;

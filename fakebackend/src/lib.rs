@@ -24,6 +24,7 @@ pub mod request;
 pub mod behaviour;
 mod dice;
 mod rules;
+mod slots;
 
 pub mod answer;
 pub mod body;

@@ -63,6 +63,16 @@ impl Link<'_> {
         Ok(())
     }
 
+    /// Reads ahead until the client has left; once there is no more room, that is not seen.
+    pub(crate) async fn left(&mut self) -> io::Result<()> {
+        while self.input.has_room() {
+            if !self.input.fill(self.stream, self.lease, Wait::Always).await? {
+                return Ok(());
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Reads and throws away whatever comes, until the client leaves or the connection is to finish.
     pub(crate) async fn outwait(&mut self) -> io::Result<()> {
         loop {

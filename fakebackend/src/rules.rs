@@ -13,6 +13,7 @@ use crate::dice::{Dice, salt};
 use crate::fault::{Fault, FaultRule};
 use crate::flap::Down;
 use crate::journal::Journal;
+use crate::slots::Slots;
 use crate::stats::Stats;
 use crate::status::Statuses;
 
@@ -22,6 +23,8 @@ pub(crate) struct Rules {
     pub(crate) dice: Dice,
     pub(crate) latency: Duration,
     pub(crate) jitter: Duration,
+    /// How many are served at once, if not all.
+    pub(crate) slots: Option<Arc<Slots>>,
     pub(crate) statuses: Statuses,
     /// One for each of the statuses, in their order.
     pub(crate) answers: Arc<[Answer]>,
@@ -50,6 +53,7 @@ impl Rules {
             dice: Dice::new(cli.seed, id),
             latency: cli.latency,
             jitter: cli.jitter,
+            slots: cli.slots.map(|count| Arc::new(Slots::new(count, cli.slots_queue))),
             statuses: Statuses::default(),
             answers: Arc::from([]),
             shape: Arc::new(shape),

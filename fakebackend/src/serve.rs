@@ -10,6 +10,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Cache};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::SemaphorePermit;
 
 use crate::behaviour::{self, Act, Facts};
 use crate::connections::{End, Lease};
@@ -24,6 +25,7 @@ use crate::malformed;
 use crate::request::{self, MAX_HEAD_BYTES, Persist, Refusal, Request, Span, Wish};
 use crate::rules::{Rules, Shared};
 use crate::send;
+use crate::slots::Slots;
 use crate::stats::Stats;
 use crate::websocket;
 
@@ -102,6 +104,19 @@ impl Session<'_> {
         let facts = self.note(&request);
         let rules = self.rules.load();
         let plan = behaviour::decide(rules, facts, |place| rules.faults[place].claim());
+        let slots = rules.slots.clone();
+        let _slot = match &slots {
+            None => None,
+            Some(slots) => match slot(&mut self.link, slots).await? {
+                Slot::Mine(slot) => Some(slot),
+                Slot::Left => return Ok(Some(End::Close)),
+                Slot::Full => {
+                    self.answered += 1;
+                    let stats = &self.shared.stats;
+                    return turn_away(&mut self.link, stats, rules, &request).await;
+                }
+            },
+        };
         match plan.act {
             Act::Fault(fault) => {
                 self.shared.stats.faulted(fault);
@@ -131,6 +146,40 @@ impl Session<'_> {
         };
         Facts { key, times_seen, answered: self.answered }
     }
+}
+
+/// What came of the wait for a slot.
+enum Slot<'s> {
+    Mine(SemaphorePermit<'s>),
+    /// Too many wait.
+    Full,
+    /// The client did not wait.
+    Left,
+}
+
+async fn slot<'s>(link: &mut Link<'_>, slots: &'s Slots) -> io::Result<Slot<'s>> {
+    tokio::select! {
+        biased;
+        entered = slots.enter() => Ok(entered.map_or(Slot::Full, Slot::Mine)),
+        left = link.left() => left.map(|()| Slot::Left),
+    }
+}
+
+/// Answers a request for which there is no room.
+async fn turn_away(
+    link: &mut Link<'_>,
+    stats: &Stats,
+    rules: &Rules,
+    request: &Request,
+) -> io::Result<Option<End>> {
+    link.input.consume(request.head_bytes);
+    link.discard_body(request).await?;
+    let persist = if link.lease.is_finishing() { Persist::Close } else { request.persist };
+    stats.answered(503);
+    let answer = rules.shape.answer(503);
+    let cut = request.is_head.then(|| answer.cut(persist, 0));
+    send::wire(link.stream, cut.unwrap_or_else(|| answer.whole(persist))).await?;
+    Ok((persist == Persist::Close).then_some(End::Close))
 }
 
 /// Opens a WebSocket and serves it to its end.

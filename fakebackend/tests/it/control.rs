@@ -111,6 +111,32 @@ fn status_and_latency_change_for_the_next_request_of_an_open_connection() {
 }
 
 #[test]
+fn slots_are_taken_waited_for_and_refused_beyond_the_queue() {
+    let backend = Backend::start(&["--slots", "1", "--slots-queue", "1", "--fault", "hang#1"]);
+    let slots = |name: &str| backend.call("GET", "/state", "")["slots"][name].as_u64();
+    let mut served = backend.connect();
+    served.send(GET);
+    backend.wait_in_flight(1);
+    let mut waits = backend.connect();
+    waits.send(GET);
+    until("one waits", || slots("waiting") == Some(1));
+    let mut late = backend.connect();
+    late.send(GET);
+    assert_eq!(late.answer().status(), 503);
+    assert_eq!((slots("taken"), slots("turned_away")), (Some(1), Some(1)));
+    drop(waits);
+    until("it has left", || slots("waiting") == Some(0));
+    late.send(GET);
+    until("it waits", || slots("waiting") == Some(1));
+    drop(served);
+    assert_eq!(late.answer().status(), 200, "its turn has come");
+    let told = backend.call("PUT", "/slots", r#"{"slots":7,"queue":0}"#);
+    assert_eq!((&told["slots"]["count"], &told["slots"]["queue"]), (&7.into(), &0.into()));
+    backend.call("PUT", "/slots", r#"{"slots":null}"#);
+    assert!(backend.call("GET", "/state", "")["slots"].is_null());
+}
+
+#[test]
 fn reset_makes_it_healthy() {
     let backend = Backend::start(&[
         "--fault",
@@ -137,6 +163,7 @@ fn every_change_says_when_it_took_effect() {
         ("POST", "/faults", r#"{"fault":"hang@0.1"}"#),
         ("DELETE", "/faults", ""),
         ("PUT", "/latency", r#"{"latency":"5ms","jitter":"0ms"}"#),
+        ("PUT", "/slots", r#"{"slots":5}"#),
         ("PUT", "/status", r#"{"status":"503:5,200:95"}"#),
         ("PUT", "/flap", r#"{"flap":null}"#),
         ("POST", "/reset", ""),
@@ -162,6 +189,7 @@ fn wrong_calls_are_refused_with_the_reason_and_change_nothing() {
         ("POST", "/faults", r#"{"fault":"explode"}"#, 400, "refuse, hang, close"),
         ("PUT", "/flap", r#"{"flap":"up=5s"}"#, 400, "needs both"),
         ("PUT", "/latency", r#"{"latency":"5"}"#, 400, "5ms"),
+        ("PUT", "/slots", r#"{"slots":0}"#, 400, "nonzero"),
         ("PUT", "/status", r#"{"status":"99"}"#, 400, "200 to 599"),
     ] {
         let (got, value) = backend.try_call(method, path, body);
@@ -175,7 +203,7 @@ fn wrong_calls_are_refused_with_the_reason_and_change_nothing() {
 fn the_root_lists_every_call() {
     let backend = Backend::start(&[]);
     let calls = backend.call("GET", "/", "");
-    assert_eq!(calls.as_object().unwrap().len(), 13);
+    assert_eq!(calls.as_object().unwrap().len(), 14);
 }
 
 #[test]
