@@ -133,6 +133,11 @@ impl Backend {
         self.call("PUT", "/latency", &json!({ "latency": latency }).to_string()).map(drop)
     }
 
+    /// Makes it serve so many requests at once.
+    pub(crate) fn set_slots(&self, count: u32) -> Result<()> {
+        self.call("PUT", "/slots", &json!({ "slots": count }).to_string()).map(drop)
+    }
+
     /// Makes it go up and down by itself, or (`None`) stop doing so.
     pub(crate) fn flap(&self, flap: Option<&str>) -> Result<()> {
         self.call("PUT", "/flap", &json!({ "flap": flap }).to_string()).map(drop)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::backend::Backend;
@@ -22,6 +22,9 @@ pub(crate) struct Nexus {
     process: Process,
     address: SocketAddr,
     file: Option<Configured>,
+    /// How it was started.
+    program: PathBuf,
+    args: Vec<String>,
 }
 
 /// The configuration file of a Nexus, and where it can be told to read it.
@@ -75,15 +78,29 @@ impl Nexus {
             args.extend(["--backend".to_owned(), backend.url()]);
         }
         args.extend_from_slice(flags);
-        let process = Process::start(Launch {
-            name: "nexus".into(),
-            program: program.to_owned(),
-            args,
-            stdout: Sink::Null,
-            stderr: Sink::Lines(log),
-        })?;
+        let process = launch(program, &args, log)?;
         let address = said(&process, "listening").context("nexus does not listen")?;
-        Ok(Self { process, address, file: None })
+        Ok(Self { process, address, file: None, program: program.to_owned(), args })
+    }
+
+    /// SIGTERM, and another one in its place, at the same addresses.
+    pub(crate) fn restart(&mut self, limit: Duration) -> Result<()> {
+        let file = self.file.as_ref().context("nexus was started without a file")?;
+        let status = self.process.terminate(limit)?;
+        if !status.success() || !self.panics()?.is_empty() {
+            bail!("nexus ended with {status} before its restart");
+        }
+        for arg in &mut self.args {
+            *arg = match arg.as_str() {
+                "127.0.0.1:0" => self.address.to_string(),
+                "--admin=127.0.0.1:0" => format!("--admin={}", file.admin),
+                _ => continue,
+            };
+        }
+        let log = file.path.with_file_name("nexus-again.stderr");
+        self.process = launch(&self.program, &self.args, Some(log))?;
+        said(&self.process, "listening").context("nexus does not listen again")?;
+        Ok(())
     }
 
     /// Starts Nexus with a file of this text in `folder`, and an admin address.
@@ -115,8 +132,32 @@ impl Nexus {
         let new = file.path.with_extension("new");
         fs::write(&new, text)?;
         fs::rename(&new, &file.path)?;
+        self.call("POST", "/v1/reload").map(drop)
+    }
+
+    /// Lets a backend of the pool `web` drain, and waits until nothing is left of it.
+    pub(crate) fn drain(&self, backend: &str, within: Duration) -> Result<()> {
+        let ms = within.as_millis();
+        self.call("POST", &format!("/v1/drain?pool=web&backend={backend}&deadline={ms}ms"))?;
+        let is_empty = || {
+            let pools: Vec<Pool> = serde_json::from_str(&self.call("GET", "/v1/pools")?)?;
+            let all = pools.into_iter().filter(|pool| pool.name == "web");
+            let one = all.flat_map(|pool| pool.backends).find(|one| one.url == backend);
+            let one = one.with_context(|| format!("pool web has no {backend}"))?;
+            Ok((one.in_flight == 0 && one.sessions.unwrap_or(0) == 0).then_some(()))
+        };
+        interrupt::poll(within, is_empty)?.with_context(|| format!("{backend} is not drained"))
+    }
+
+    /// Gives it requests again.
+    pub(crate) fn undrain(&self, backend: &str) -> Result<()> {
+        self.call("POST", &format!("/v1/undrain?pool=web&backend={backend}")).map(drop)
+    }
+
+    fn call(&self, method: &str, path: &str) -> Result<String> {
+        let file = self.file.as_ref().context("nexus was started without a file")?;
         let right = format!("Authorization: Bearer {TOKEN}\r\n");
-        http::call_with(file.admin, "POST", "/v1/reload", &right, "").map(drop)
+        http::call_with(file.admin, method, path, &right, "")
     }
 
     /// The URL for clients.
@@ -183,6 +224,30 @@ impl Nexus {
             .filter(|text| text.contains("panicked at"))
             .collect())
     }
+}
+
+/// What Nexus tells of a pool.
+#[derive(Deserialize)]
+struct Pool {
+    name: String,
+    backends: Vec<PoolBackend>,
+}
+
+#[derive(Deserialize)]
+struct PoolBackend {
+    url: String,
+    in_flight: u64,
+    sessions: Option<u64>,
+}
+
+fn launch(program: &Path, args: &[String], log: Option<PathBuf>) -> Result<Process> {
+    Process::start(Launch {
+        name: "nexus".into(),
+        program: program.to_owned(),
+        args: args.to_owned(),
+        stdout: Sink::Null,
+        stderr: Sink::Lines(log),
+    })
 }
 
 /// Waits for a message with an address in it.

@@ -20,6 +20,7 @@ mod facts;
 mod file;
 mod judge;
 mod run;
+mod sessions;
 mod show;
 
 /// What `cargo xtask scenario` takes.

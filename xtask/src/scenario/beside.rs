@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use super::facts::Companion;
 use super::file::Beside;
+use super::sessions;
 
 /// From one message or drop to the next.
 const EVERY: Duration = Duration::from_millis(50);
 /// An echo or a drop comes within this time, or it is as good as lost.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// The download ends so long before the load: it must not be cut off by the end of the run.
 const EARLIER: Duration = Duration::from_secs(1);
 
@@ -25,14 +26,23 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Connects; what lasts by itself lasts about so long.
-    pub(super) fn start(who: Beside, address: SocketAddr, lasts: Duration) -> Self {
+    /// Connects; what lasts by itself lasts about so long. Sessions may leave these backends early.
+    pub(super) fn start(
+        who: Beside,
+        address: SocketAddr,
+        lasts: Duration,
+        may_be_left: Vec<String>,
+    ) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&is_over);
         let (name, thread) = match who {
             Beside::Websocket => {
                 ("websocket", std::thread::spawn(move || websocket(address, &told)))
             }
+            Beside::Sessions => (
+                "sessions",
+                std::thread::spawn(move || sessions::visit(address, &may_be_left, &told)),
+            ),
             Beside::Download => ("download", std::thread::spawn(move || download(address, lasts))),
         };
         Self { name, is_over, thread }
@@ -49,7 +59,7 @@ impl Running {
     }
 }
 
-fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+pub(super) fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_nodelay(true)?;
@@ -117,6 +127,6 @@ fn download(address: SocketAddr, lasts: Duration) -> io::Result<String> {
     }
 }
 
-fn wrong(what: &str) -> io::Error {
+pub(super) fn wrong(what: &str) -> io::Error {
     io::Error::other(what.to_owned())
 }

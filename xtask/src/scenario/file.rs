@@ -57,6 +57,8 @@ pub(crate) enum Beside {
     Websocket,
     /// Reads an answer that comes drop by drop.
     Download,
+    /// Come again and again with the cookies that they got; none may leave their backend early.
+    Sessions,
 }
 
 /// The fake backends: `b1`, `b2`, …
@@ -117,6 +119,9 @@ pub(crate) struct Expect {
     pub(crate) status: BTreeMap<String, Bound>,
     /// The only kinds of failure that may occur.
     pub(crate) only_errors: Option<Vec<String>>,
+    /// Backends that sessions may leave before their cookies have run out: they are taken away.
+    #[serde(default)]
+    pub(crate) may_be_left: Vec<String>,
     /// The same, for a part of the run.
     #[serde(default)]
     pub(crate) window: Vec<Window>,

@@ -81,7 +81,12 @@ impl<'a> Stage<'a> {
         let (began, began_at) = (Instant::now(), SystemTime::now());
         let load = Load::start(&programs.loadtest, &nexus.url(), &flags, folder)?;
         let lasts = scenario.load.duration.unwrap_or_default();
-        let start = |who: &Beside| beside::Running::start(*who, nexus.address(), lasts);
+        let may_be_left =
+            backends.iter().filter(|one| scenario.expect.may_be_left.contains(&one.id));
+        let may_be_left: Vec<_> = may_be_left.map(Backend::url).collect();
+        let start = |who: &Beside| {
+            beside::Running::start(*who, nexus.address(), lasts, may_be_left.clone())
+        };
         let beside = scenario.beside.iter().map(start).collect();
         let (changed, done) = (began, Vec::new());
         Ok(Self { scenario, backends, nexus, load, beside, began, began_at, changed, done })
@@ -133,6 +138,7 @@ impl<'a> Stage<'a> {
         match &step.verb {
             Verb::StopNexus => return self.nexus.ask_to_stop(),
             Verb::Reload { with, rate, lasts } => return self.reload(with, *rate, *lasts),
+            Verb::RestartNexus => return self.nexus.restart(LIMIT_STOP),
             _ => {}
         }
         for backend in self.backends.iter_mut().filter(|one| step.concerns(&one.id)) {
@@ -152,8 +158,12 @@ impl<'a> Stage<'a> {
                 Verb::Down { mode, existing } => backend.take_down(mode, existing)?,
                 Verb::Up => backend.bring_up()?,
                 Verb::Latency(time) => backend.slow_down(time)?,
+                Verb::Slots(count) => backend.set_slots(*count)?,
                 Verb::Flap(flap) => backend.flap((flap != "off").then_some(flap.as_str()))?,
-                Verb::Await { .. } | Verb::StopNexus | Verb::Reload { .. } => {}
+                Verb::Drain { within } => self.nexus.drain(&backend.url(), *within)?,
+                Verb::Undrain => self.nexus.undrain(&backend.url())?,
+                Verb::Await { .. } | Verb::StopNexus | Verb::RestartNexus | Verb::Reload { .. } => {
+                }
             }
         }
         Ok(())

@@ -19,6 +19,10 @@ pub(super) fn check(scenario: &Scenario) -> Result<()> {
     if !scenario.beside.is_empty() && scenario.load.duration.is_none() {
         bail!("beside: needs a load with a duration, to last as long");
     }
+    let ids = scenario.backend_ids();
+    if let Some(id) = scenario.expect.may_be_left.iter().find(|id| !ids.contains(id)) {
+        bail!("expect: there is no backend {id}");
+    }
     steps(scenario)?;
     kinds(scenario)?;
     knowable(scenario)
@@ -34,8 +38,8 @@ fn steps(scenario: &Scenario) -> Result<()> {
         {
             bail!("step {step}: there is no backend {id}");
         }
-        if matches!(step.verb, Verb::Reload { .. }) && scenario.config.is_none() {
-            bail!("step {step}: needs a config to reload");
+        if step.verb.needs_admin() && scenario.config.is_none() {
+            bail!("step {step}: needs a config, and with it an admin address");
         }
         if let Some(at) = step.at {
             if at < before {

@@ -42,6 +42,8 @@ pub(crate) enum Verb {
     Up,
     /// Answer so late from now on.
     Latency(String),
+    /// Serve so many requests at once from now on.
+    Slots(u32),
     /// Go up and down by itself; `off` ends that.
     Flap(String),
     /// Wait until Nexus says so about the backend; a failure when it takes longer than `within`.
@@ -51,12 +53,27 @@ pub(crate) enum Verb {
     /// Write one of these configuration files after the other, and reload, so many times a second,
     /// for so long.
     Reload { with: Vec<String>, rate: u32, lasts: Duration },
+    /// Let backends of the pool `web` drain, and wait until nothing is left of them; a failure when
+    /// that takes longer than `within`, which is the drain's deadline too.
+    Drain { within: Duration },
+    /// Give them requests again.
+    Undrain,
+    /// SIGTERM to Nexus, and another one at the same address.
+    RestartNexus,
 }
 
 impl Verb {
+    /// Whether Nexus is told over its admin address.
+    pub(super) fn needs_admin(&self) -> bool {
+        matches!(
+            self,
+            Self::Reload { .. } | Self::Drain { .. } | Self::Undrain | Self::RestartNexus
+        )
+    }
+
     /// Whether it is about Nexus and not about backends.
     fn is_for_nexus(&self) -> bool {
-        matches!(self, Self::StopNexus | Self::Reload { .. })
+        matches!(self, Self::StopNexus | Self::Reload { .. } | Self::RestartNexus)
     }
 }
 
@@ -74,6 +91,7 @@ struct Written {
     existing: Option<String>,
     flap: Option<String>,
     latency: Option<String>,
+    slots: Option<u32>,
     says: Option<String>,
     within: Option<Within>,
     with: Option<Vec<String>>,
@@ -90,13 +108,14 @@ impl TryFrom<Written> for Step {
     fn try_from(mut written: Written) -> Result<Self, String> {
         let verb = written.take_verb()?;
         let Written { at, backend, fault, mode, existing, flap, says, within, .. } = written;
-        let Written { latency, with, rate, lasts, verb: name, .. } = written;
+        let Written { latency, slots, with, rate, lasts, verb: name, .. } = written;
         let rest = [
             ("fault", fault.is_some()),
             ("mode", mode.is_some()),
             ("existing", existing.is_some()),
             ("flap", flap.is_some()),
             ("latency", latency.is_some()),
+            ("slots", slots.is_some()),
             ("says", says.is_some()),
             ("within", within.is_some()),
             ("with", with.is_some()),
@@ -139,11 +158,15 @@ impl Written {
             },
             "up" => Verb::Up,
             "latency" => Verb::Latency(self.latency.take().ok_or_else(|| need("latency"))?),
+            "slots" => Verb::Slots(self.slots.take().ok_or_else(|| need("slots"))?),
             "flap" => Verb::Flap(self.flap.take().ok_or_else(|| need("flap"))?),
             "await" => Verb::Await {
                 message: self.says.take().ok_or_else(|| need("says"))?,
                 within: self.within.take().ok_or_else(|| need("within"))?.0,
             },
+            "drain" => Verb::Drain { within: self.within.take().ok_or_else(|| need("within"))?.0 },
+            "undrain" => Verb::Undrain,
+            "restart_nexus" => Verb::RestartNexus,
             "stop_nexus" => Verb::StopNexus,
             "reload" => Verb::Reload {
                 with: self.with.take().filter(|all| !all.is_empty()).ok_or_else(|| need("with"))?,
@@ -171,11 +194,15 @@ impl fmt::Display for Step {
             }
             Verb::Up => write!(f, "bring up {backend}"),
             Verb::Latency(time) => write!(f, "{backend} takes {time}"),
+            Verb::Slots(count) => write!(f, "{backend} serves {count} at once"),
             Verb::Flap(flap) => write!(f, "flap {backend}: {flap}"),
             Verb::Await { message, within } => {
                 write!(f, "await \"{message}\" {backend} within {within:?}")
             }
             Verb::StopNexus => f.write_str("stop Nexus (SIGTERM)"),
+            Verb::Drain { within } => write!(f, "drain {backend} within {within:?}"),
+            Verb::Undrain => write!(f, "undrain {backend}"),
+            Verb::RestartNexus => f.write_str("restart Nexus (SIGTERM)"),
             Verb::Reload { rate, lasts, .. } => {
                 write!(f, "reload {rate} times a second for {lasts:?}")
             }
