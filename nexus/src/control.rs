@@ -12,7 +12,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -78,6 +78,21 @@ pub enum Change {
     Undrain,
     /// Another weight than the configured one, or that again.
     Weigh(Option<u32>),
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Drain(u32::MAX) => write!(f, "drain"),
+            Self::Drain(until) => {
+                let until = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(*until));
+                write!(f, "drain, its sessions until {}", crate::reload::stamp(until))
+            }
+            Self::Undrain => write!(f, "undrain"),
+            Self::Weigh(Some(weight)) => write!(f, "weight {weight}"),
+            Self::Weigh(None) => write!(f, "its configured weight"),
+        }
+    }
 }
 
 /// What the control task tells a worker.
@@ -250,7 +265,7 @@ impl Control {
             Change::Undrain => found.orders.undrain(),
             Change::Weigh(weight) => found.orders.weigh(weight),
         }
-        tracing::info!(pool = pool.settings.name, backend = %found.name, ?change, %by, "operator");
+        tracing::info!(pool = pool.settings.name, backend = %found.name, %change, %by, "operator");
         self.lay_out();
         true
     }
@@ -276,7 +291,7 @@ impl Control {
             tracing::warn!(%by, seconds = time.as_secs(), "reloaded, and rolled back unless confirmed");
             let until = tokio::time::Instant::now() + time;
             self.unconfirmed = Some(Unconfirmed { before, effective, until });
-            let stamp = crate::reload::stamp(std::time::SystemTime::now() + time);
+            let stamp = crate::reload::stamp(SystemTime::now() + time);
             self.shared.history.borrow_mut().confirm_until = Some(stamp);
         }
         let confirm_within = confirm.map(|time| time.as_secs());

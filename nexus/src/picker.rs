@@ -256,8 +256,8 @@ impl Picker {
 
     fn has_room(&self, place: Place, loads: &impl Loads) -> bool {
         // Candidates stand in the order of their places.
-        let at = self.candidates.binary_search_by_key(&place.0, |one| one.place.0);
-        !self.is_limited || at.is_ok_and(|at| self.candidates[at].has_room(loads))
+        let find = || self.candidates.binary_search_by_key(&place.0, |one| one.place.0);
+        !self.is_limited || find().is_ok_and(|at| self.candidates[at].has_room(loads))
     }
 }
 

@@ -136,21 +136,43 @@ fn status_text(status: &Json) -> String {
     }
     for pool in list(status, "pools") {
         let backends = list(pool, "backends");
-        text +=
-            &format!("\npool {}, {} of {} UP\n", word(&pool["name"]), pool["up"], backends.len());
+        let waiting = pool["waiting"].as_u64().filter(|waiting| *waiting > 0);
+        let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
+        text += &format!(
+            "\npool {}, {} of {} UP{waiting}\n",
+            word(&pool["name"]),
+            pool["up"],
+            backends.len()
+        );
         let width = backends.iter().map(|backend| word(&backend["url"]).len()).max().unwrap_or(0);
         for backend in backends {
             let (url, state, since) =
                 (word(&backend["url"]), word(&backend["state"]), word(&backend["since"]));
-            let cause = backend["cause"].as_str().map(|cause| format!("  {cause}"));
-            let mut notes = cause.unwrap_or_default();
-            if backend["is_draining"] == true {
-                notes += &format!("  draining, {} under way", backend["in_flight"]);
-            }
-            text += &format!("  {url:width$}  {state:4}  since {since}{notes}\n");
+            let notes = notes(backend);
+            let line = format!("  {url:width$}  {state:4}  since {since}  {notes}");
+            text += line.trim_end();
+            text += "\n";
         }
     }
     text
+}
+
+/// Says of a backend what is not as usual, and what it has to do.
+fn notes(backend: &Json) -> String {
+    let cause = backend["cause"].as_str().map(str::to_owned);
+    let tier = backend["tier"].as_u64().filter(|tier| *tier > 0).map(|tier| format!("tier {tier}"));
+    let draining = (backend["is_draining"] == true).then(|| "draining".to_owned());
+    let count = |name: &str, words: &str| match backend[name].as_u64() {
+        Some(count) if count > 0 => Some(format!("{count} {words}")),
+        _ => None,
+    };
+    let under_way = match draining {
+        Some(_) => Some(format!("{} under way", backend["in_flight"])),
+        None => count("in_flight", "under way"),
+    };
+    let sessions = count("sessions", "sessions");
+    let all = [cause, tier, draining, under_way, count("tunnels", "of them tunnels"), sessions];
+    all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Tells what a file would change in a running Nexus.

@@ -260,6 +260,46 @@ fn a_backend_that_drains_gets_nothing_new_over_a_reload_too() {
 }
 
 #[test]
+fn a_drain_counts_sessions_down_and_gives_up_at_its_deadline() {
+    let backends = [Backend::named("a"), Backend::named("b")];
+    let bare = file(&[&backends[0], &backends[1]]);
+    let sticky = |ttl: &str| {
+        let sticky = format!("sticky: {{ cookie: nexus, ttl: {ttl}, keys: [0123456789abcdef] }}");
+        let pool = format!("pools: {{ default: {{ {sticky}, backends: [");
+        bare.replace("backends: [", &pool).trim_end().to_owned()
+            + " } }\nroutes: [{ pool: default }]\n"
+    };
+    let filed = Filed::start("sessions", &sticky("1h"));
+    let mut client = crate::world::Client::connect(&filed.nexus);
+    (0..6).for_each(|_| drop(client.get("/")));
+    let name = format!("default/http://{}", backends[0].address);
+    let (code, text) = filed.run(&format!("drain {name} --wait --deadline 1ms"));
+    assert!(
+        code == 1 && text.contains("at the deadline: 0 requests, 0 tunnels, 3 sessions left"),
+        "{text}"
+    );
+    assert_eq!(filed.json("/v1/pools")[0]["backends"][0]["sessions"], 3);
+    let (_, text) = filed.run("status");
+    assert!(
+        text.contains("draining, 0 under way, 3 sessions") && text.contains("  3 sessions"),
+        "{text}"
+    );
+    // The deadline has passed: whoever comes with a cookie moves.
+    assert!((0..4).all(|_| client.get("/") == "b"));
+    filed.write(&sticky("1s"));
+    assert_eq!(filed.run("reload").0, 0);
+    let (code, text) = filed.run(&format!("drain {name} --wait --deadline 1m"));
+    assert_eq!((code, text), (0, format!("{name} is drained\n")));
+    let (status, _, body) = filed.call(
+        "POST",
+        &format!("/v1/drain?pool=default&backend={}&deadline=soon", backends[0].address),
+        &super::bearer(super::WRITE),
+        "",
+    );
+    assert!(status == 400 && body.contains("bad_time"), "{body}");
+}
+
+#[test]
 fn a_weight_can_be_changed_while_it_runs() {
     let (a, b) = (Backend::named("a"), Backend::named("b"));
     let filed = Filed::start("weight", &file(&[&a, &b]));
