@@ -32,7 +32,7 @@ fn members(count: u16) -> Vec<Member> {
             requests_max: 30,
         },
         tier: u8::from(at % 5 == 4),
-        is_near: at % 2 == 0,
+        is_near: at.is_multiple_of(2),
         weight_usual: 1 + u32::from(at) * 7 % 10,
     };
     (0..count).map(one).collect()

@@ -125,7 +125,7 @@ pub static CALLS: &[Call] = &[
         "/v1/drain",
         Role::Write,
         Which::Drain,
-        "Gives the backend `?pool=P&backend=URL` nothing new; what it has under way goes on.",
+        "Gives the backend `?pool=P&backend=URL` nothing new; what it has under way goes on, and sessions to `&deadline=10m`.",
     ),
     call(
         "POST",

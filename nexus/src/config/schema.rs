@@ -87,7 +87,7 @@ fn scalar(scalar: Scalar) -> Value {
 pub fn value(node: &crate::config::node::Node) -> Value {
     use crate::config::node::Value as Written;
     match &node.value {
-        _ if node.origin == Origin::Secret => json!("(secret)"),
+        _ if node.origin == Origin::Secret => json!("(secret-from-a-file)"),
         Written::Empty => Value::Null,
         Written::Bool(value) => json!(value),
         Written::Number(text) => text
