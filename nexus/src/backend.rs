@@ -137,7 +137,7 @@ pub struct Backend {
     pub tunnels: AtomicU32,
     /// What an operator said while it runs. It lives as long as the backend, over reloads.
     pub orders: Orders,
-    /// When it came back, or came to a pool that was there, in [`now_ms`]; 0 is neither.
+    /// When it came back, or came to a pool that was there, in [`now_ms`] plus one; 0 is neither.
     returned: AtomicU32,
     /// How long it takes to answer, as far as its pool wants to know.
     pub latency: Latency,
@@ -183,13 +183,13 @@ impl Backend {
 
     /// Notes that it gets requests again, or for the first time.
     pub fn returns(&self) {
-        self.returned.store(now_ms().max(1), Ordering::Relaxed);
+        self.returned.store(now_ms().wrapping_add(1).max(1), Ordering::Relaxed);
     }
 
     /// Returns for how long it has been back; `None` if it was never away.
     pub fn back_for(&self) -> Option<Duration> {
         let returned = self.returned.load(Ordering::Relaxed);
-        let since = now_ms().wrapping_sub(returned);
+        let since = now_ms().wrapping_add(1).wrapping_sub(returned);
         (returned != 0).then(|| Duration::from_millis(u64::from(since)))
     }
 

@@ -182,7 +182,10 @@ impl Pool {
         let (is_available, id) = (backend.is_up(), hash(backend.name.as_bytes()));
         let weight = backend.orders.weight(wanted.weight);
         let weight = (weight * part).max(weight.min(1));
-        let requests_max = wanted.under_way_max().unwrap_or(u32::MAX);
+        // Whoever waits in the queue must not fall on a backend that has just returned, either.
+        let ramped = |max: u32| u64::from(max) * u64::from(part) / u64::from(whole);
+        let room = wanted.under_way_max().map(|max| ramped(max).max(1) as u32);
+        let requests_max = room.unwrap_or(u32::MAX);
         backend.room.set(requests_max, weight > 0);
         Member {
             candidate: Candidate { place, weight, is_available, id, requests_max },

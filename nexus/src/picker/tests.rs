@@ -86,6 +86,9 @@ fn the_share_of_one_that_is_out_goes_to_all_others_by_weight() {
     // With weights 5, 1, 1 and the first out the others are equals: not one of them gets all.
     check(&[0, 1, 1], "", "bcbcbc");
     check(&[0, 4, 1], "", "bbcbbbbcbb");
+    // Of 3, 2, 1 without the second: 3/4 and 1/4. Of four equals without the second: a third each.
+    check(&[3, 0, 1], "", "aacaaaca");
+    check(&[1, 0, 1, 1], "", "acdacd");
 }
 
 #[test]

@@ -151,3 +151,19 @@ fn many_at_once_never_lose_a_place_nor_have_one_too_many() {
     assert_eq!(served.into_inner(), 6 * ROUNDS, "five may wait, and six are there");
     assert_eq!((pool.queue.waiting(), pool.backends()[0].in_flight()), (0, 0));
 }
+
+#[test]
+fn a_line_does_not_fall_on_a_backend_that_has_just_returned() {
+    let mut old = pool(&[1, 100]);
+    let window = Duration::from_secs(3600);
+    old.settings.slow_start = Some(crate::pool::Ramp { window, floor: 2, is_late: false });
+    assert!(old.take(Place(0)));
+    let refused = crate::reason::Reason::ConnectRefused;
+    old.backends()[1].observe(crate::health::Observation::RequestFailed(refused));
+    old.lay_out();
+    let line: Vec<_> = (0..5).map(|_| join(&old, None, &[]).unwrap()).collect();
+    old.backends()[1].observe(crate::health::Observation::ProbeOk { failures: 1 });
+    old.lay_out();
+    let served = line.iter().filter(|waiting| heard(waiting) == "+1").count();
+    assert_eq!(served, 2, "2 % of 100");
+}
