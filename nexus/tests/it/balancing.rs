@@ -292,6 +292,7 @@ fn no_more_connections_are_open_than_may_be_and_no_worker_keeps_them_from_anothe
         let mut client = Client::connect(&nexus);
         assert_eq!(client.get("/"), "only");
         assert_eq!(backend(&nexus, 0).connections.open(), 1);
+        until("the request is over for Nexus, too", || backend(&nexus, 0).in_flight() == 0);
     }
     assert!(only.connections() > probes + 1, "both workers had one, one after the other");
 }

@@ -193,9 +193,12 @@ fn without_a_free_file_it_rests_and_then_goes_on() {
     let used = running.processor_time() - before;
     assert!(used < began.elapsed() / 4, "it spins: {used:?} of {:?}", began.elapsed());
     crowd.truncate(10);
-    let mut last = running.connect();
-    last.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    assert_eq!(Reader::new(last).message().unwrap().1, b"ok");
+    // Those who left may not have been noticed yet, and have the file that the backend needs.
+    until("it goes on", || {
+        let mut last = running.connect();
+        last.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        Reader::new(last).message().is_some_and(|(_, body)| body == b"ok")
+    });
 }
 
 /// More than any buffer, and enough to see growth.
