@@ -21,6 +21,9 @@ use layers::{Layers, Member, Rules};
 use queue::Queue;
 use sessions::{Session, Sessions};
 
+/// The first turn is one of so many: not below what the longest schedule has.
+const STARTS: usize = 1 << 20;
+
 /// The backends that share the requests.
 pub struct Pool {
     /// What was asked for.
@@ -45,8 +48,8 @@ pub struct Pool {
 impl Pool {
     /// Builds a pool out of what its predecessor `old` has and what is new.
     ///
-    /// The first turn of a new pool falls to a backend by chance (`dice`), so that restarts do not
-    /// all favour the first.
+    /// The first turn of a new pool falls to a backend by chance (`dice`), each as often as its
+    /// weight says, so that restarts do not all favour the first.
     pub fn build(
         settings: PoolSettings,
         old: Option<&Pool>,
@@ -66,7 +69,7 @@ impl Pool {
         };
         let urls = settings.backends.iter().map(|wanted| &wanted.url);
         let backends: Box<[_]> = urls.map(|url| known(url).unwrap_or_else(|| made(url))).collect();
-        let start = dice % backends.len().max(1);
+        let start = dice % STARTS;
         let turn =
             old.map_or_else(|| Arc::new(AtomicUsize::new(start)), |old| Arc::clone(&old.turn));
         let in_flight = old.map(|old| Arc::clone(&old.in_flight)).unwrap_or_default();
@@ -306,6 +309,24 @@ impl Loads for Busy<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pool_begins_anywhere_in_its_schedule() {
+        let urls = ["http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3"];
+        let weigh = |(url, weight): (&str, u32)| BackendSettings {
+            weight,
+            ..url.parse::<BackendSettings>().unwrap()
+        };
+        let backends = urls.into_iter().zip([5, 1, 1]).map(weigh).collect();
+        let settings = PoolSettings::new("web", backends);
+        let first = |dice| {
+            let pool = Pool::build(settings.clone(), None, &Arc::default(), dice);
+            pool.pick(0, &[]).unwrap().0
+        };
+        let mut counts = [0; 3];
+        (0..7).for_each(|dice| counts[usize::from(first(dice))] += 1);
+        assert_eq!(counts, [5, 1, 1]);
+    }
 
     #[test]
     fn a_ramp_begins_at_its_floor_and_ends_at_its_window() {
