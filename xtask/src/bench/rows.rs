@@ -13,6 +13,8 @@ pub(super) struct Row {
     pub(super) connections: usize,
     /// Size of an answer's body; `None` for a few bytes.
     pub(super) body_bytes: Option<usize>,
+    /// Requests a second of all peers alike, when times are compared: far from anybody's limit.
+    pub(super) rate: u32,
     has_browser_headers: bool,
     new_connections: bool,
 }
@@ -20,15 +22,22 @@ pub(super) struct Row {
 const ROWS: [Row; 6] = [
     Row { name: "small", about: "small answer, 64 connections", ..SMALL },
     Row { name: "browser", about: "browser-like headers", has_browser_headers: true, ..SMALL },
-    Row { name: "64k", about: "64 KiB answer", body_bytes: Some(64 << 10), ..SMALL },
+    Row { name: "64k", about: "64 KiB answer", body_bytes: Some(64 << 10), rate: 10_000, ..SMALL },
     Row {
         name: "1m",
         about: "1 MiB answer, 16 connections",
         body_bytes: Some(1 << 20),
         connections: 16,
+        rate: 500,
         ..SMALL
     },
-    Row { name: "newconn", about: "new connection per request", new_connections: true, ..SMALL },
+    Row {
+        name: "newconn",
+        about: "new connection per request",
+        new_connections: true,
+        rate: 8_000,
+        ..SMALL
+    },
     Row { name: "1000conn", about: "1,000 connections", connections: 1000, ..SMALL },
 ];
 
@@ -37,6 +46,7 @@ const SMALL: Row = Row {
     about: "",
     connections: 64,
     body_bytes: None,
+    rate: 20_000,
     has_browser_headers: false,
     new_connections: false,
 };

@@ -20,6 +20,8 @@ pub(super) struct Cell {
     pub(super) per_second: f64,
     /// 99 of 100 answers came within this time, in µs.
     pub(super) p99_us: f64,
+    /// The same at a rate that all peers have alike.
+    pub(super) p99_steady_us: f64,
     /// Part of its CPU that the proxy used.
     pub(super) busy: f64,
     /// Part of the same CPU that other programs used, to the proxy's harm.
@@ -45,9 +47,10 @@ struct Measured {
 
 impl fmt::Display for Cell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cpu_us, per_second, p99_us, busy, failed, .. } = self;
+        let Self { cpu_us, per_second, p99_us, p99_steady_us, busy, failed, .. } = self;
         let busy = busy * 100.0;
         write!(f, "{cpu_us:7.2} µs  {per_second:7.0}/s  p99 {p99_us:6.0} µs  {busy:3.0} % busy")?;
+        write!(f, "  p99 at the common rate {p99_steady_us:6.0} µs")?;
         if *failed > 0 {
             write!(f, "  {failed} FAILED")?;
         }
@@ -98,7 +101,17 @@ impl Results {
                 text.push_str(&self.table(ratio(to)));
             }
         }
-        text.push_str("\nRequests a second, and the time within which 99 of 100 were answered\n\n");
+        text.push_str(
+            "\nTime within which 99 of 100 requests were answered, ms, at a rate that all have alike\n\n",
+        );
+        let steady = |row: &Measured, peer| {
+            Some(format!("{:.2}", row.median(peer, |c| c.p99_steady_us)? / 1000.0))
+        };
+        text.push_str(&self.table(steady));
+        text.push_str(
+            "\nRequests a second as fast as answers come, and the same time then: whoever has more \
+             to do at a time has less to do for each\n\n",
+        );
         text.push_str(&self.table(speed));
         text.push_str(&self.remarks());
         text
@@ -170,7 +183,9 @@ mod tests {
     use crate::bench::rows;
 
     fn cell(cpu_us: f64) -> Cell {
-        Cell { cpu_us, per_second: 1000.0, p99_us: 1500.0, busy: 0.5, others: 0.0, failed: 0 }
+        let (p99_us, p99_steady_us) = (1500.0, 700.0);
+        let (per_second, busy, others, failed) = (1000.0, 0.5, 0.0, 0);
+        Cell { cpu_us, per_second, p99_us, p99_steady_us, busy, others, failed }
     }
 
     #[test]
@@ -195,6 +210,7 @@ mod tests {
         assert!(text.contains("| new connection per request | 40.0 | – |\n"), "{text}");
         assert!(text.contains("| small answer, 64 connections | 2.00 | 1.00 |\n"), "{text}");
         assert!(text.contains("1000/s, 1.5 ms"), "{text}");
+        assert!(text.contains("| small answer, 64 connections | 0.70 | 0.70 |\n"), "{text}");
         assert!(text.contains("differ by 167 %"), "{text}");
     }
 }
