@@ -3,6 +3,7 @@
 
 use std::io::Write;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::body::Framing;
 use super::gate::{Request, Target};
@@ -27,8 +28,42 @@ fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn copy(out: &mut Vec<u8>, bytes: &[u8], field: &Field) {
-    line(out, field.label.of(bytes), field.value.of(bytes));
+/// Copies fields; those that stand one behind the other, as they would be written, in one piece.
+struct Copies<'h> {
+    bytes: &'h [u8],
+    /// What is to be copied and was not yet.
+    piece: Range<usize>,
+}
+
+impl<'h> Copies<'h> {
+    fn of(bytes: &'h [u8]) -> Self {
+        Self { bytes, piece: 0..0 }
+    }
+
+    #[inline]
+    fn copy(&mut self, out: &mut Vec<u8>, field: &Field) {
+        match field.line(self.bytes) {
+            Some(line) if line.start == self.piece.end => self.piece.end = line.end,
+            Some(line) => {
+                self.flush(out);
+                self.piece = line;
+            }
+            None => self.write(out, field.label.of(self.bytes), field.value.of(self.bytes)),
+        }
+    }
+
+    /// Writes a line behind what was copied.
+    fn write(&mut self, out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+        self.flush(out);
+        line(out, name, value);
+    }
+
+    /// Ends the copying for now.
+    #[inline]
+    fn flush(&mut self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes[self.piece.clone()]);
+        self.piece = 0..0;
+    }
 }
 
 /// Writes a number in decimal.
@@ -123,23 +158,25 @@ pub fn request(
     let host = if request.host.is_empty() { authority } else { request.host.of(bytes) };
     out.extend_from_slice(changes.host().unwrap_or(host));
     out.extend_from_slice(b"\r\n");
+    let mut copies = Copies::of(bytes);
     for field in head.fields.iter() {
         match field.name {
             Name::Other if field.one_hop => {}
             _ if changes.drops(field.label.of(bytes)) => {}
-            Name::Other | Name::Date | Name::Own => copy(out, bytes, field),
-            Name::Trailer if request.body == Framing::Chunked => copy(out, bytes, field),
-            Name::Expect if request.expects_continue => copy(out, bytes, field),
+            Name::Other | Name::Date | Name::Own => copies.copy(out, field),
+            Name::Trailer if request.body == Framing::Chunked => copies.copy(out, field),
+            Name::Expect if request.expects_continue => copies.copy(out, field),
             Name::MaxForwards => match request.max_forwards {
-                None => copy(out, bytes, field),
-                Some(left) => line(out, b"Max-Forwards", left.to_string().as_bytes()),
+                None => copies.copy(out, field),
+                Some(left) => copies.write(out, b"Max-Forwards", left.to_string().as_bytes()),
             },
             Name::ForwardedProto | Name::ForwardedHost if client.is_trusted => {
-                copy(out, bytes, field);
+                copies.copy(out, field);
             }
             _ => {}
         }
     }
+    copies.flush(out);
     match request.body {
         Framing::Length(bytes) => length(out, bytes),
         Framing::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
@@ -257,6 +294,7 @@ pub fn response(out: &mut Vec<u8>, bytes: &[u8], response: &Response, reply: Rep
     let upgrades = matches!(head.status, 101 | 426);
     let mut has_date = false;
     status_line(out, bytes, head.status, head.phrase);
+    let mut copies = Copies::of(bytes);
     for field in head.fields.iter() {
         match field.name {
             Name::Other if field.one_hop => {}
@@ -267,10 +305,11 @@ pub fn response(out: &mut Vec<u8>, bytes: &[u8], response: &Response, reply: Rep
             _ if reply.changes.drops(field.label.of(bytes)) => {}
             name => {
                 has_date |= name == Name::Date;
-                copy(out, bytes, field);
+                copies.copy(out, field);
             }
         }
     }
+    copies.flush(out);
     let tells_length = head.status >= 200 && head.status != 204;
     match (reply.framing, response.length) {
         (Framing::Length(bytes), _) => length(out, bytes),
@@ -301,11 +340,13 @@ fn persistence(out: &mut Vec<u8>, version: Version, keep_alive: bool) {
 /// Writes an interim answer, 100 or 103 say (RFC 9110 §15.2).
 pub fn interim(out: &mut Vec<u8>, bytes: &[u8], response: &Response) {
     status_line(out, bytes, response.head.status, response.head.phrase);
+    let mut copies = Copies::of(bytes);
     for field in response.head.fields.iter() {
         if matches!(field.name, Name::Other) && !field.one_hop {
-            copy(out, bytes, field);
+            copies.copy(out, field);
         }
     }
+    copies.flush(out);
     out.extend_from_slice(b"\r\n");
 }
 

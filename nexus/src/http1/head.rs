@@ -4,6 +4,7 @@
 //! Nexus has an opinion on are recognised once, here, and compared as a [`Name`] from then on.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use crate::recycle::Recycled;
 
@@ -168,6 +169,18 @@ pub struct Field {
     pub label: Span,
     /// The value without white space around it.
     pub value: Span,
+}
+
+impl Field {
+    /// Returns where its line stands, if that is written as it would be: `Name: value` and CRLF.
+    #[inline]
+    pub fn line(&self, bytes: &[u8]) -> Option<Range<usize>> {
+        let (colon, end) = (self.label.end as usize, self.value.end as usize);
+        let is_plain = self.value.start == self.label.end + 2
+            && bytes.get(colon..colon + 2) == Some(b": ")
+            && bytes.get(end..end + 2) == Some(b"\r\n");
+        is_plain.then_some(self.label.start as usize..end + 2)
+    }
 }
 
 /// A parsed request head.

@@ -47,6 +47,18 @@ fn one_hop_fields_end_here_and_the_rest_keeps_order_and_case() {
 }
 
 #[test]
+fn lines_written_oddly_come_out_plain_between_plain_ones() {
+    let ends = "X-Forwarded-For: 10.0.0.7|X-Forwarded-Proto: http|X-Forwarded-Host: h";
+    check_request(
+        "GET / HTTP/1.1|Host: h|A: 1|B: 2|C:3|D:  4|E: 5 \t|F: 6|G:|H: |I: 9",
+        false,
+        &format!("GET / HTTP/1.1|Host: h|A: 1|B: 2|C: 3|D: 4|E: 5|F: 6|G: |H: |I: 9|{ends}"),
+    );
+    let bare = "GET / HTTP/1.1\r\nA: 1\nB: 2\r\nHost: h\nC: 3\n";
+    check_request(bare.trim_end(), false, &format!("GET / HTTP/1.1|Host: h|A: 1|B: 2|C: 3|{ends}"));
+}
+
+#[test]
 fn only_a_trusted_client_is_believed() {
     let said = "GET / HTTP/1.1|Host: h|X-Forwarded-For: 1.1.1.1|X-Forwarded-Proto: https|X_Forwarded_For: 6.6.6.6|X-Forwarded-Host: e";
     check_request(
