@@ -27,6 +27,10 @@ use crate::worker::{Open, Worker};
 /// `Connection: close`. Closing at once would cut off requests that are on their way.
 const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
+/// A connection whose next request comes within this time stays busy: taking room for one costs as
+/// much as finding out what it wants.
+const BUSY: Duration = Duration::from_secs(1);
+
 /// How long a client may go on sending what nobody reads, so that it gets to read its answer.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -70,13 +74,28 @@ pub async fn serve(open: Open, door: Rc<Door>, stream: Stream, peer: SocketAddr)
     let accepted = worker.deadlines.now();
     let mut client = Client { worker, door, stream, deadline, accepted, ip };
     let mut read = client.read_at_once();
-    while read.is_some() || client.has_bytes().await {
+    let mut waited = Duration::ZERO;
+    while read.is_some()
+        || client.next(client.idle_max().saturating_sub(waited)).await == Idle::Bytes
+    {
         let input = read.take().unwrap_or_default();
         // In a box of its own: an idle connection must not hold room for a busy one.
         if !Box::pin(client.busy(input)).await {
             return;
         }
+        waited = BUSY.min(client.idle_max());
     }
+}
+
+/// How a connection's idleness ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Idle {
+    /// There are bytes.
+    Bytes,
+    /// It has lasted as long as it was asked about.
+    Lasts,
+    /// The connection is over.
+    Over,
 }
 
 impl Client {
@@ -103,24 +122,33 @@ impl Client {
         (input.len > 0).then_some(input)
     }
 
-    /// Waits for bytes; returns whether there are any.
-    async fn has_bytes(&mut self) -> bool {
-        self.deadline.set(self.worker.timeout(|timeouts| timeouts.idle));
+    /// Returns how long it may be idle.
+    fn idle_max(&self) -> Duration {
+        self.worker.timeout(|timeouts| timeouts.idle)
+    }
+
+    /// Waits for the next request, up to a limit.
+    async fn next(&mut self, limit: Duration) -> Idle {
+        self.deadline.set(limit);
         let mut in_grace = false;
         poll_fn(|cx| {
             if let Poll::Ready(ready) = self.stream.poll_read_ready(cx) {
-                return Poll::Ready(ready.is_ok());
+                return Poll::Ready(if ready.is_ok() { Idle::Bytes } else { Idle::Over });
             }
             if self.is_draining() && !in_grace {
                 in_grace = true;
                 self.deadline.set(DRAIN_GRACE);
             }
-            if self.deadline.poll_passed(cx) { Poll::Ready(false) } else { Poll::Pending }
+            match self.deadline.poll_passed(cx) {
+                false => Poll::Pending,
+                true if in_grace => Poll::Ready(Idle::Over),
+                true => Poll::Ready(Idle::Lasts),
+            }
         })
         .await
     }
 
-    /// Serves requests while there are bytes of them; returns whether the connection goes on.
+    /// Serves requests as long as they follow each other; returns whether the connection goes on.
     async fn busy(&mut self, mut input: Input) -> bool {
         loop {
             let (after, rest) = match self.read_head(&mut input).await {
@@ -133,7 +161,11 @@ impl Client {
             };
             match (after, rest) {
                 (After::KeepAlive, Some(rest)) if rest.len > 0 => input = rest,
-                (After::KeepAlive, _) => return true,
+                (After::KeepAlive, _) => match self.next(BUSY.min(self.idle_max())).await {
+                    Idle::Bytes => input = Input::default(),
+                    Idle::Lasts => return self.idle_max() > BUSY,
+                    Idle::Over => return false,
+                },
                 (After::Close, _) if self.stream.is_quiet(false) => return false,
                 (After::Reset, _) => {
                     self.stream.set_linger(Some(Duration::ZERO));

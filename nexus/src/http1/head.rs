@@ -36,8 +36,9 @@ impl Span {
 
     /// Finds `part` inside `whole`, which it must be a slice of.
     fn find(whole: &[u8], part: &[u8]) -> Self {
-        let start = part.as_ptr() as usize - whole.as_ptr() as usize;
-        Self::new(start, start + part.len())
+        debug_assert!(u32::try_from(whole.len()).is_ok(), "buffers are far below 4 GiB");
+        let start = (part.as_ptr() as usize - whole.as_ptr() as usize) as u32;
+        Self { start, end: start + part.len() as u32 }
     }
 
     /// Returns the bytes of the range.
