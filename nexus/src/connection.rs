@@ -12,7 +12,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crate::buffer::Buffer;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, TICK};
 use crate::flow::Flow;
 use crate::http1::gate::{self, Admission};
 use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead, TARGET_BYTES_MAX};
@@ -49,6 +49,8 @@ pub struct Client {
     pub deadline: Deadline,
     /// The tick in which it was accepted.
     accepted: u32,
+    /// The tick in which it had its last answer.
+    idle_since: u32,
     /// Where it comes from.
     pub ip: IpAddr,
 }
@@ -72,18 +74,15 @@ pub async fn serve(open: Open, door: Rc<Door>, stream: Stream, peer: SocketAddr)
     let deadline = worker.deadlines.lend();
     let ip = peer.ip().to_canonical();
     let accepted = worker.deadlines.now();
-    let mut client = Client { worker, door, stream, deadline, accepted, ip };
+    let idle_since = accepted;
+    let mut client = Client { worker, door, stream, deadline, accepted, idle_since, ip };
     let mut read = client.read_at_once();
-    let mut waited = Duration::ZERO;
-    while read.is_some()
-        || client.next(client.idle_max().saturating_sub(waited)).await == Idle::Bytes
-    {
+    while read.is_some() || client.next(client.idle_left()).await == Idle::Bytes {
         let input = read.take().unwrap_or_default();
         // In a box of its own: an idle connection must not hold room for a busy one.
         if !Box::pin(client.busy(input)).await {
             return;
         }
-        waited = BUSY.min(client.idle_max());
     }
 }
 
@@ -122,9 +121,20 @@ impl Client {
         (input.len > 0).then_some(input)
     }
 
-    /// Returns how long it may be idle.
-    fn idle_max(&self) -> Duration {
-        self.worker.timeout(|timeouts| timeouts.idle)
+    /// Returns how long it may still be idle.
+    fn idle_left(&self) -> Duration {
+        let idle = self.worker.deadlines.now().saturating_sub(self.idle_since);
+        self.worker.timeout(|timeouts| timeouts.idle).saturating_sub(TICK * idle)
+    }
+
+    /// Waits for the next request as long as the connection counts as busy.
+    async fn next_soon(&mut self) -> Idle {
+        self.idle_since = self.worker.deadlines.now();
+        let left = self.idle_left();
+        match self.worker.rest() {
+            Some(_resting) if left > BUSY => self.next(BUSY).await,
+            _ => Idle::Lasts,
+        }
     }
 
     /// Waits for the next request, up to a limit.
@@ -161,11 +171,14 @@ impl Client {
             };
             match (after, rest) {
                 (After::KeepAlive, Some(rest)) if rest.len > 0 => input = rest,
-                (After::KeepAlive, _) => match self.next(BUSY.min(self.idle_max())).await {
-                    Idle::Bytes => input = Input::default(),
-                    Idle::Lasts => return self.idle_max() > BUSY,
-                    Idle::Over => return false,
-                },
+                (After::KeepAlive, rest) => {
+                    drop(rest); // Whoever has work may have its buffer.
+                    match self.next_soon().await {
+                        Idle::Bytes => input = Input::default(),
+                        Idle::Lasts => return true,
+                        Idle::Over => return false,
+                    }
+                }
                 (After::Close, _) if self.stream.is_quiet(false) => return false,
                 (After::Reset, _) => {
                     self.stream.set_linger(Some(Duration::ZERO));

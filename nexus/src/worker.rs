@@ -23,6 +23,10 @@ use crate::snapshot::{Published, Snapshot};
 /// Idle connections are looked through this often, in ticks: once a second.
 const SWEEP_TICKS: u32 = 10;
 
+/// Connections that keep their room for the next request while they rest, in each worker: as many as
+/// are busy at a time, and 1 MiB at most.
+const RESTING_MAX: usize = 256;
+
 /// A snapshot as a worker holds it: kept by a request without a word to other workers.
 pub type View = Rc<Arc<Snapshot>>;
 
@@ -108,6 +112,7 @@ pub struct Worker {
     date: RefCell<String>,
     is_draining: Cell<bool>,
     open: Cell<usize>,
+    resting: Rc<Cell<usize>>,
     /// Rung when the last connection closes.
     empty: Notify,
 }
@@ -126,6 +131,7 @@ impl Worker {
             date: RefCell::new(httpdate::fmt_http_date(SystemTime::now())),
             is_draining: Cell::new(false),
             open: Cell::new(0),
+            resting: Rc::default(),
             empty: Notify::new(),
         })
     }
@@ -180,6 +186,15 @@ impl Worker {
         Open(Rc::clone(self))
     }
 
+    /// Lets a connection keep its room while it rests, unless too many do.
+    pub fn rest(&self) -> Option<Resting> {
+        let resting = self.resting.get();
+        (resting < RESTING_MAX).then(|| {
+            self.resting.set(resting + 1);
+            Resting(Rc::clone(&self.resting))
+        })
+    }
+
     /// Breaks off what is still under way.
     pub fn cut_off(&self) {
         self.deadlines.end();
@@ -228,6 +243,15 @@ impl Worker {
 
 fn ticks(duration: Duration) -> u32 {
     u32::try_from(duration.as_millis() / TICK.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// A connection that keeps its room.
+pub struct Resting(Rc<Cell<usize>>);
+
+impl Drop for Resting {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// A client connection that is open.
