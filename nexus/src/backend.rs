@@ -148,8 +148,8 @@ pub struct Backend {
 }
 
 impl Backend {
-    /// Makes a backend that is UP until seen otherwise.
-    pub fn new(url: BackendUrl, bell: Arc<Notify>) -> Self {
+    /// Makes a backend of which nothing is known; what is believed until then is `guess`.
+    pub fn new(url: BackendUrl, bell: Arc<Notify>, guess: Verdict) -> Self {
         let name = url.to_string().into_boxed_str();
         let own_fields = format!("X-Forwarded-By: Nexus\r\nX-Backend-Server: {name}\r\n");
         Self {
@@ -159,9 +159,9 @@ impl Backend {
             name,
             addresses: ArcSwap::default(),
             preferred: AtomicUsize::new(0),
-            is_up: AtomicBool::new(true),
+            is_up: AtomicBool::new(guess == Verdict::Up),
             downs: AtomicU32::new(0),
-            health: Mutex::default(),
+            health: Mutex::new(Health::guess(guess)),
             since: AtomicU64::new(now()),
             is_probed: AtomicBool::new(false),
             connections: Connections::default(),
@@ -230,7 +230,7 @@ impl Backend {
             }
             Verdict::Down(reason) => {
                 self.downs.fetch_add(1, Ordering::Relaxed);
-                let seen_by = if matches!(observation, Observation::ProbeFailed(_)) {
+                let seen_by = if matches!(observation, Observation::ProbeFailed { .. }) {
                     "probe"
                 } else {
                     "request"

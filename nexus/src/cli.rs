@@ -234,7 +234,11 @@ impl Flags {
             listeners: self.listen,
             pools: vec![PoolSettings {
                 algorithm: self.algorithm,
-                probing: Probing { interval: self.health_interval, timeout: self.health_timeout },
+                probing: Probing {
+                    interval: self.health_interval,
+                    timeout: self.health_timeout,
+                    ..Probing::default()
+                },
                 retry: Policy { attempts_max: self.attempts, on_timeout: self.retry_on_timeout },
                 timeout_connect: self.connect_timeout,
                 timeout_response: self.response_timeout,

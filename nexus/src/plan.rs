@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use crate::route::{Route, Table};
-use crate::settings::{Admin, PoolSettings, Settings};
+use crate::settings::{Admin, PoolSettings, Probing, Settings};
 
 /// Routes that are named in words; of more only the number is said.
 const ROUTES_NAMED_MAX: usize = 10;
@@ -182,12 +182,35 @@ impl Plan {
         value("min_available", &old.available_min, &new.available_min);
         value("zone", &old.zone, &new.zone);
         value("zone_load", &old.zone_load_max, &new.zone_load_max);
-        value("health_check.interval", &old.probing.interval, &new.probing.interval);
-        value("health_check.timeout", &old.probing.timeout, &new.probing.timeout);
         value("retry.attempts", &old.retry.attempts_max, &new.retry.attempts_max);
         value("retry.on_timeout", &old.retry.on_timeout, &new.retry.on_timeout);
         value("timeouts.connect", &old.timeout_connect, &new.timeout_connect);
         value("timeouts.response", &old.timeout_response, &new.timeout_response);
+        self.probing(&what, &old.probing, &new.probing);
+    }
+
+    fn probing(&mut self, what: &str, old: &Probing, new: &Probing) {
+        let mut value = |name: &str, old: &dyn Debug, new: &dyn Debug| {
+            self.value(what, &format!("health_check.{name}"), old, new);
+        };
+        value("type", &old.kind, &new.kind);
+        value("method", &Word(&old.http.method), &Word(&new.http.method));
+        value("path", &Word(&old.http.path), &Word(&new.http.path));
+        value("host", &old.http.host, &new.http.host);
+        value("status", &old.http.statuses, &new.http.statuses);
+        value("body", &old.http.body, &new.http.body);
+        value("body_regex", &old.http.body_regex, &new.http.body_regex);
+        value("port", &old.port, &new.port);
+        value("interval", &old.interval, &new.interval);
+        value("interval_down", &old.interval_down, &new.interval_down);
+        value("jitter", &old.jitter, &new.jitter);
+        value("timeout", &old.timeout, &new.timeout);
+        value("rise", &old.rise, &new.rise);
+        value("fall", &old.fall, &new.fall);
+        value("starts_up", &old.starts_up, &new.starts_up);
+        if old.http.headers != new.http.headers {
+            self.add(Weight::Note, format!("{what}: health_check.headers"), "change");
+        }
     }
 
     /// Says if a pool has fewer backends UP afterwards.
@@ -274,9 +297,9 @@ fn backends(count: usize) -> String {
 }
 
 /// A word as it is.
-struct Word(&'static str);
+struct Word<'a>(&'a str);
 
-impl Debug for Word {
+impl Debug for Word<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }

@@ -60,7 +60,7 @@ impl Pool {
         let known: HashMap<_, _> = backends.map(|backend| (&backend.url, backend)).collect();
         let known = |url: &BackendUrl| known.get(url).copied().cloned();
         let made = |url: &BackendUrl| {
-            let backend = Backend::new(url.clone(), Arc::clone(bell));
+            let backend = Backend::new(url.clone(), Arc::clone(bell), settings.probing.guess());
             // Where all are new they are equals.
             if old.is_some() {
                 backend.returns();

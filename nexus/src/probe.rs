@@ -5,29 +5,32 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::backend::Backend;
 use crate::dial;
-use crate::health::Observation;
-use crate::reason::Reason;
-use crate::settings::Probing;
+use crate::health::{Observation, Verdict};
+use crate::reason::{Fault, Reason};
+use crate::settings::{ProbeKind, Probing};
+
+use http::Question;
+
+mod http;
 
 /// How soon a backend that a request found DOWN is probed. One request that kills whoever answers
 /// it must not cost the pool a whole interval.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
-/// By how much an interval varies, in hundredths: many Nexus must not probe at the same moment.
-const JITTER: u32 = 10;
-
 /// Probes `backend` at once and then for ever.
 pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
+    let question = Question::new(&probing.http, &backend.url.authority);
     loop {
         let failures = backend.health().failures;
-        match probe(&backend, probing.timeout).await {
-            Ok(()) => backend.observe(Observation::ProbeOk { failures }),
-            Err(reason) if reason.is_connection_error() => {
-                backend.observe(Observation::ProbeFailed(reason));
+        match probe(&backend, &probing, &question).await {
+            Ok(()) => backend.observe(Observation::ProbeOk { failures, rise: probing.rise }),
+            Err(reason) if reason.facts().fault == Fault::Backend => {
+                backend.observe(Observation::ProbeFailed { reason, fall: probing.fall });
             }
             // A shortage on this side says nothing about the other.
             Err(reason) => {
@@ -35,23 +38,39 @@ pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
             }
         }
         backend.probed();
-        let interval = jittered(probing.interval, fastrand::u32(0..=2 * JITTER));
+        let interval = match backend.health().verdict {
+            Verdict::Up => probing.interval,
+            Verdict::Down(_) => probing.interval_down.unwrap_or(probing.interval),
+        };
+        let interval = jittered(interval, probing.jitter, fastrand::u32(0..=2 * probing.jitter));
         if timeout(interval, backend.doubted()).await.is_ok() {
             sleep(interval.min(SECOND_LOOK)).await;
         }
     }
 }
 
-/// Varies `interval` by up to [`JITTER`] hundredths either way; `dice` is 0 to twice that.
-fn jittered(interval: Duration, dice: u32) -> Duration {
-    interval * (100 - JITTER + dice) / 100
+/// Varies `interval` by up to `percent` either way; `dice` is 0 to twice that.
+fn jittered(interval: Duration, percent: u32, dice: u32) -> Duration {
+    interval * (100 - percent + dice) / 100
 }
 
-/// Opens a connection and closes it again.
-async fn probe(backend: &Backend, limit: Duration) -> Result<(), Reason> {
-    resolve(backend, limit).await;
-    let within = async |limit, address| timeout(limit, dial::connect(address)).await.ok();
-    dial::dial(backend, limit, within).await.map(drop)
+/// Opens a connection, which carries no request of a client; asks what is to be asked; closes it.
+async fn probe(backend: &Backend, probing: &Probing, question: &Question) -> Result<(), Reason> {
+    let until = Instant::now() + probing.timeout;
+    resolve(backend, probing.timeout).await;
+    let within = async |limit, mut address: SocketAddr| {
+        address.set_port(probing.port.unwrap_or(address.port()));
+        timeout(limit, dial::connect(address)).await.ok()
+    };
+    let left = until.saturating_duration_since(Instant::now());
+    let stream: TcpStream = dial::dial(backend, left, within).await?;
+    match probing.kind {
+        ProbeKind::Tcp => Ok(()),
+        ProbeKind::Http => match timeout_at(until, question.ask(stream)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Reason::ResponseTimeout),
+        },
+    }
 }
 
 /// Looks the backend's name up again; no answer leaves the addresses as they are.
@@ -75,8 +94,9 @@ mod tests {
     #[test]
     fn an_interval_varies_by_a_tenth() {
         let interval = Duration::from_secs(10);
-        assert_eq!(jittered(interval, 0), Duration::from_secs(9));
-        assert_eq!(jittered(interval, JITTER), interval);
-        assert_eq!(jittered(interval, 2 * JITTER), Duration::from_secs(11));
+        assert_eq!(jittered(interval, 10, 0), Duration::from_secs(9));
+        assert_eq!(jittered(interval, 10, 10), interval);
+        assert_eq!(jittered(interval, 10, 20), Duration::from_secs(11));
+        assert_eq!(jittered(interval, 0, 0), interval);
     }
 }

@@ -91,6 +91,12 @@ pub enum Reason {
     ResponseTruncated,
     /// The backend stopped sending in the middle of its answer.
     ResponseStalled,
+    /// A probe got an answer with another status than it expects.
+    UnexpectedStatus,
+    /// A probe got an answer with another body than it expects.
+    UnexpectedBody,
+    /// No probe has come back yet, and the pool counts that as DOWN.
+    NotProbed,
     /// Nexus stopped before the answer was through.
     ShuttingDown,
     /// Nothing moved in a tunnel.
@@ -153,6 +159,9 @@ impl Reason {
             Self::ResponseTimeout => (504, Backend, "response_timeout", "the backend did not answer in time"),
             Self::ResponseTruncated => (502, Backend, "response_truncated", "the backend broke off its answer"),
             Self::ResponseStalled => (504, Backend, "response_stalled", "the backend stopped in the middle of its answer"),
+            Self::UnexpectedStatus => (502, Backend, "unexpected_status", "the health check expects another status"),
+            Self::UnexpectedBody => (502, Backend, "unexpected_body", "the health check expects another body"),
+            Self::NotProbed => (503, Nexus, "not_probed", "no health check has come back yet"),
             Self::ShuttingDown => (503, Nexus, "shutting_down", "this load balancer is stopping"),
             Self::TunnelIdle => (504, Client, "tunnel_idle", "nothing moved in the tunnel"),
         };

@@ -1,16 +1,19 @@
 //! What one Nexus runs with: checked values, no `Option` that means "the default".
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::backend::BackendUrl;
+use crate::health::Verdict;
 use crate::log::LogFormat;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
 use crate::pool::queue::QueueRules;
+use crate::reason::Reason;
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
 use crate::session::Sticky;
@@ -35,10 +38,61 @@ pub struct Timeouts {
 /// How backends are probed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Probing {
+    /// What a probe does.
+    pub kind: ProbeKind,
+    /// What an HTTP probe asks and expects.
+    pub http: HttpProbe,
+    /// The port, if not that of the requests.
+    pub port: Option<u16>,
     /// From one probe to the next.
     pub interval: Duration,
+    /// The same while the backend is DOWN, if it differs.
+    pub interval_down: Option<Duration>,
+    /// By how much intervals vary either way, in percent.
+    pub jitter: u32,
     /// Until a probe counts as failed.
     pub timeout: Duration,
+    /// Successes in a row that bring a backend back.
+    pub rise: u32,
+    /// Failures in a row that take a backend out.
+    pub fall: u32,
+    /// Whether a backend counts as UP until its first probe has come back.
+    pub starts_up: bool,
+}
+
+impl Probing {
+    /// Returns what is believed of a backend before anything was seen of it.
+    pub fn guess(&self) -> Verdict {
+        if self.starts_up { Verdict::Up } else { Verdict::Down(Reason::NotProbed) }
+    }
+}
+
+/// What a probe does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProbeKind {
+    /// Opens a connection.
+    Tcp,
+    /// Asks a question and looks at the answer.
+    Http,
+}
+
+/// What an HTTP probe asks, and what answer it expects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpProbe {
+    /// The method.
+    pub method: String,
+    /// The target.
+    pub path: String,
+    /// The `Host` field, if not the backend's own address.
+    pub host: Option<String>,
+    /// Further fields.
+    pub headers: Vec<(String, String)>,
+    /// The statuses that are right.
+    pub statuses: Vec<RangeInclusive<u16>>,
+    /// What the body has somewhere, if that matters.
+    pub body: Option<String>,
+    /// An expression that the body matches somewhere, if that matters.
+    pub body_regex: Option<String>,
 }
 
 /// A backend of a pool.
@@ -238,6 +292,31 @@ impl PoolSettings {
 
 impl Default for Probing {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(10), timeout: Duration::from_secs(2) }
+        Self {
+            kind: ProbeKind::Tcp,
+            http: HttpProbe::default(),
+            port: None,
+            interval: Duration::from_secs(10),
+            interval_down: None,
+            jitter: 10,
+            timeout: Duration::from_secs(2),
+            rise: 1,
+            fall: 1,
+            starts_up: true,
+        }
+    }
+}
+
+impl Default for HttpProbe {
+    fn default() -> Self {
+        Self {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            host: None,
+            headers: Vec::new(),
+            statuses: vec![200..=399],
+            body: None,
+            body_regex: None,
+        }
     }
 }

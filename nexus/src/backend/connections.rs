@@ -92,9 +92,10 @@ impl Drop for Wanted<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::Verdict;
 
     fn backend() -> Arc<Backend> {
-        Arc::new(Backend::new("http://10.0.0.1".parse().unwrap(), Arc::default()))
+        Arc::new(Backend::new("http://10.0.0.1".parse().unwrap(), Arc::default(), Verdict::Up))
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::config::scalar::Scalar;
 mod change;
 mod matching;
 mod pool;
+mod probing;
 mod route;
 mod top;
 

@@ -1,6 +1,7 @@
 //! Times, sizes and addresses as people write them. The command line reads addresses here, too.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -159,9 +160,35 @@ pub fn show_time(time: Duration) -> String {
     if out.is_empty() { "0s".to_owned() } else { out }
 }
 
+/// Reads statuses of answers: `200`, `200-299` or `2xx`.
+///
+/// # Errors
+///
+/// Says what to write instead.
+pub fn statuses(text: &str) -> Result<RangeInclusive<u16>, &'static str> {
+    let status = |text: &str| text.parse().ok().filter(|status| (100..=599).contains(status));
+    let class = text.strip_suffix("xx").filter(|class| class.len() == 1);
+    let (first, last) = match (class, text.split_once('-')) {
+        (Some(class), _) => (status(&format!("{class}00")), status(&format!("{class}99"))),
+        (None, Some((first, last))) => (status(first), status(last)),
+        (None, None) => (status(text), status(text)),
+    };
+    let range = first.zip(last).map(|(first, last)| first..=last).filter(|range| !range.is_empty());
+    range.ok_or("use a status such as `200`, `200-299` or `2xx`")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn statuses_are_one_or_a_range_or_a_class() {
+        assert_eq!(statuses("204"), Ok(204..=204));
+        assert_eq!(statuses("200-399"), Ok(200..=399));
+        assert_eq!(statuses("2xx"), Ok(200..=299));
+        let wrong = ["", "2", "99", "600", "299-200", "2xxx", "xx", "200-", "6xx", "20xx"];
+        assert!(wrong.iter().all(|text| statuses(text).is_err()));
+    }
 
     #[test]
     fn times_have_units() {

@@ -16,6 +16,7 @@ use crate::settings::{PoolSettings, Timeouts};
 mod admin;
 mod lint;
 mod pools;
+mod probing;
 mod routes;
 mod rules;
 mod sticky;

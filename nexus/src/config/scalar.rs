@@ -50,6 +50,8 @@ pub enum Scalar {
     Regex,
     /// A method.
     Method,
+    /// Statuses of answers: `200`, `200-299` or `2xx`.
+    Statuses,
     /// The name of a header.
     FieldName,
     /// The value of a header.
@@ -79,6 +81,8 @@ pub enum Parsed {
     Address(std::net::SocketAddr),
     /// Of a [`Scalar::AdminAddress`].
     AdminAddress(AdminAddress),
+    /// Of a [`Scalar::Statuses`].
+    Statuses(std::ops::RangeInclusive<u16>),
     /// Of a [`Scalar::Rate`].
     Rate(Interval),
     /// Of a [`Scalar::Url`].
@@ -203,6 +207,7 @@ impl Scalar {
             },
             Self::Regex => regex(text).map(Parsed::Regex).map_err(meaning),
             Self::Method => kept(is_token(text) && !text.bytes().any(|b| b.is_ascii_lowercase())),
+            Self::Statuses => quantity::statuses(text).map(Parsed::Statuses).map_err(shape),
             Self::FieldName => kept(is_token(text)),
             Self::FieldValue => kept(text.trim() == text && text.bytes().all(is_value_byte)),
             Self::Template => {
@@ -227,6 +232,7 @@ impl Scalar {
                 self,
                 Self::Whole(..)
                     | Self::OneOf(_)
+                    | Self::Statuses
                     | Self::Workers
                     | Self::Size
                     | Self::Loose

@@ -3,6 +3,7 @@
 //! before.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -280,6 +281,21 @@ impl<'a> Section<'a> {
             _ => None,
         };
         self.all(name).into_iter().filter_map(address).collect()
+    }
+
+    /// Returns statuses; if none are written, the default.
+    pub fn statuses(&self, name: &str) -> Vec<RangeInclusive<u16>> {
+        let default = default(self.key(name));
+        let written = self.all(name);
+        let parsed = match (default, written.is_empty()) {
+            (Some(node), true) => Scalar::Statuses.parse(&node).into_iter().collect(),
+            _ => written,
+        };
+        let range = |parsed| match parsed {
+            Parsed::Statuses(range) => Some(range),
+            _ => None,
+        };
+        parsed.into_iter().filter_map(range).collect()
     }
 
     /// Returns texts.

@@ -39,7 +39,7 @@ fn a_line_for_people_has_no_byte_that_a_terminal_obeys() {
 #[test]
 fn a_json_line_is_json_and_says_what_failed() {
     let url = "http://a:1".parse().unwrap();
-    let backend = Backend::new(url, Arc::default());
+    let backend = Backend::new(url, Arc::default(), crate::health::Verdict::Up);
     let failed = [(Arc::new(backend), Reason::ConnectRefused)];
     let record =
         Record { failed: &failed, attempts: 2, reason: Some(Reason::BackendClosed), ..record() };

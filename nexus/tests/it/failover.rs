@@ -183,7 +183,7 @@ fn a_backend_comes_back_by_its_probe() {
     let address = first.address;
     let mut settings = settings(&[address]);
     settings.pools[0].probing =
-        Probing { interval: Duration::from_millis(50), timeout: Duration::from_secs(1) };
+        Probing { interval: Duration::from_millis(50), ..Probing::default() };
     let nexus = start(settings);
     assert_eq!(Client::connect(&nexus).get("/"), "first life");
     first.stop();

@@ -12,6 +12,7 @@ mod cli;
 mod config;
 mod contract;
 mod failover;
+mod health;
 mod layers;
 mod limits;
 mod oracle;

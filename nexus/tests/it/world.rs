@@ -36,7 +36,7 @@ pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A pool for a test: no probe after the first.
 pub(crate) fn pool(backends: &[SocketAddr]) -> PoolSettings {
     let backends = backends.iter().map(|address| address.to_string().parse().unwrap()).collect();
-    let probing = Probing { interval: Duration::from_secs(3600), timeout: Duration::from_secs(2) };
+    let probing = Probing { interval: Duration::from_secs(3600), ..Probing::default() };
     PoolSettings { probing, ..PoolSettings::new("default", backends) }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, One, Short, Table as Keys};
+use super::probing::HEALTH_CHECK;
 use super::{Group, Kind, Table, key};
 use crate::config::scalar::Scalar;
 
@@ -356,29 +357,6 @@ static HASH_KEY: Table = Table {
         ),
     ],
     groups: &[Group { keys: &["by", "header", "cookie", "query"], is_required: false }],
-};
-
-static HEALTH_CHECK: Table = Table {
-    name: "a health check",
-    keys: &[
-        key(
-            "type",
-            One(Scalar::Choice(&["tcp"])),
-            Is("tcp"),
-            "What a probe does: `tcp` opens a connection.",
-            "tcp",
-        ),
-        key(
-            "interval",
-            One(Scalar::Time),
-            Is("10s"),
-            "From one probe of a backend to the next.",
-            "2s",
-        )
-        .known_as(&["inter", "period", "every"]),
-        key("timeout", One(Scalar::Time), Is("2s"), "Until a probe counts as failed.", "500ms"),
-    ],
-    groups: &[],
 };
 
 static RETRY: Table = Table {

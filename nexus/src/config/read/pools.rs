@@ -5,14 +5,14 @@ use std::time::Duration;
 use crate::config::node::{Entry, Span};
 use crate::config::problem::{Problem, Step};
 use crate::config::quantity::show_time;
-use crate::config::read::sticky;
+use crate::config::read::{probing, sticky};
 use crate::config::section::Section;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
 use crate::pool::queue::QueueRules;
 use crate::retry::Policy;
 use crate::route::Modifiers;
-use crate::settings::{BackendSettings, PoolSettings, Probing};
+use crate::settings::{BackendSettings, PoolSettings};
 
 /// A pool that was read.
 pub(super) struct Pool {
@@ -35,8 +35,6 @@ pub(super) fn read(
     let timeouts = section.section("timeouts");
     let backends = backends(section, problems);
     let health_check = section.section("health_check");
-    // There is one kind of probe so far.
-    let _ = health_check.text("type");
     let retry = section.section("retry");
     let (algorithm, hash_key) = balancing(section, &backends, problems);
     let settings = PoolSettings {
@@ -59,10 +57,7 @@ pub(super) fn read(
             .section_if("sticky")
             .map(|sticky| sticky::read(&sticky, section.written("queue").is_some(), problems)),
         zone_load_max: attempts(section.whole("zone_load")),
-        probing: Probing {
-            interval: health_check.time("interval"),
-            timeout: health_check.time("timeout"),
-        },
+        probing: probing::read(&health_check, problems),
         retry: Policy {
             attempts_max: attempts(retry.whole("attempts")),
             on_timeout: retry.bool("on_timeout"),
@@ -70,7 +65,6 @@ pub(super) fn read(
         timeout_connect: timeouts.time("connect"),
         timeout_response: timeouts.time("response"),
     };
-    probes(&settings, &health_check, problems);
     retries(&settings, &retry, problems);
     let is_written = timeouts.written("connect").is_some();
     let places = Places {
@@ -162,16 +156,6 @@ fn balancing(
         problems.push(Problem::warning(section.place("backends"), cause, hint));
     }
     (algorithm, hash_key)
-}
-
-fn probes(pool: &PoolSettings, section: &Section<'_>, problems: &mut Vec<Problem>) {
-    let Probing { interval, timeout } = pool.probing;
-    if timeout > interval {
-        let (timeout, interval) = (show_time(timeout), show_time(interval));
-        let cause = format!("a probe may take {timeout}, longer than the interval of {interval}");
-        let hint = format!("use a timeout below {interval}: a backend that hangs is found late");
-        problems.push(Problem::warning(section.place("timeout"), cause, hint));
-    }
 }
 
 /// Warns of what a route says of its pool's attempts and times.

@@ -27,6 +27,7 @@ impl Scalar {
             Self::Path => "a path such as `/api`".to_owned(),
             Self::Regex => "a regular expression".to_owned(),
             Self::Method => "a method such as `GET`".to_owned(),
+            Self::Statuses => "a status such as `200`, `200-299` or `2xx`".to_owned(),
             Self::FieldName => "the name of a header".to_owned(),
             Self::FieldValue => "the value of a header".to_owned(),
             Self::Template => "text with `{host}`, `{path}` or `{query}` in it".to_owned(),
@@ -99,6 +100,10 @@ impl Scalar {
             Self::Host => text("^(\\*\\.)?([A-Za-z0-9._~-]+|\\[[0-9A-Fa-f:.]+\\])$"),
             Self::Path => text("^/[!-\"$->@-~]*$"),
             Self::Method => text("^[A-Z0-9!#$%&'*+.^_`|~-]+$"),
+            Self::Statuses => json!({ "anyOf": [
+                { "type": "integer", "minimum": 100, "maximum": 599 },
+                text("^[1-5]([0-9]{2}(-[1-5][0-9]{2})?|xx)$"),
+            ] }),
             Self::FieldName => text("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
             Self::FieldValue => json!({ "anyOf": [
                 { "type": ["number", "boolean"] },

@@ -111,7 +111,7 @@ fn those_who_wait_are_served_when_a_backend_returns_or_a_reload_makes_room() {
     old.backends()[1]
         .observe(crate::health::Observation::RequestFailed(crate::reason::Reason::ConnectRefused));
     let (a, b) = (join(&old, None, &[]).unwrap(), join(&old, None, &[]).unwrap());
-    old.backends()[1].observe(crate::health::Observation::ProbeOk { failures: 1 });
+    old.backends()[1].observe(crate::health::Observation::ProbeOk { failures: 1, rise: 1 });
     old.lay_out();
     assert_eq!(heard_by(&[&a, &b]), "+1 .");
     let mut settings = old.settings.clone();
@@ -162,7 +162,7 @@ fn a_line_does_not_fall_on_a_backend_that_has_just_returned() {
     old.backends()[1].observe(crate::health::Observation::RequestFailed(refused));
     old.lay_out();
     let line: Vec<_> = (0..5).map(|_| join(&old, None, &[]).unwrap()).collect();
-    old.backends()[1].observe(crate::health::Observation::ProbeOk { failures: 1 });
+    old.backends()[1].observe(crate::health::Observation::ProbeOk { failures: 1, rise: 1 });
     old.lay_out();
     let served = line.iter().filter(|waiting| heard(waiting) == "+1").count();
     assert_eq!(served, 2, "2 % of 100");
