@@ -130,7 +130,7 @@ fn a_body_is_looked_through_for_text_and_expression() {
 
 #[test]
 fn a_probe_that_hangs_delays_no_news_of_others() {
-    let (hangs, _) = Backend::waiting();
+    let (hangs, _asked) = Backend::waiting();
     let (good, mood) = moody(&["HTTP/1.1 200 OK|Content-Length: 0||", ""]);
     let hour = Duration::from_secs(3600);
     let nexus = start_with(&[&hangs, &good], Probing { timeout: hour, ..probing() });
