@@ -42,11 +42,11 @@ pub fn read(root: &Node, problems: &mut Vec<Problem>) -> Config {
         listeners,
         pools: pools.into_iter().map(|pool| pool.settings).collect(),
         routes,
-        workers: number(top.whole("workers")),
+        workers: top.whole("workers"),
         timeouts,
         trusted: top.networks("trusted_proxies"),
         half_close: top.bool("allow_half_close"),
-        connections_max: top.whole_if("max_connections").map(number),
+        connections_max: top.whole_if("max_connections"),
         access_log: match (access_log.text("output").as_str(), access_log.text("format").as_str()) {
             ("off", _) => None,
             (_, "json") => Some(LogFormat::Json),
@@ -57,10 +57,6 @@ pub fn read(root: &Node, problems: &mut Vec<Problem>) -> Config {
     };
     lint::top(&top, &config, problems);
     config
-}
-
-fn number(number: u64) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 fn timeouts(section: &Section<'_>) -> Timeouts {

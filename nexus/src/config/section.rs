@@ -12,7 +12,7 @@ use regex::bytes::Regex;
 use crate::backend::BackendUrl;
 use crate::config::model::{Default, Key, Kind, Table};
 use crate::config::node::{Entry, FileId, Node, Span, Value};
-use crate::config::scalar::{Parsed, Scalar};
+use crate::config::scalar::Parsed;
 use crate::config::yaml;
 use crate::route::{HostPattern, Interval, Template};
 use crate::settings::AdminAddress;
@@ -100,15 +100,15 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Returns a number that has a default.
-    pub fn whole(&self, name: &str) -> u64 {
+    /// Returns a number that has a default, in a type that the key's range fits.
+    pub fn whole<N: TryFrom<u64> + std::default::Default>(&self, name: &str) -> N {
         self.whole_if(name).unwrap_or_default()
     }
 
-    /// Returns a number, if there is one.
-    pub fn whole_if(&self, name: &str) -> Option<u64> {
+    /// Returns a number, if there is one, in a type that the key's range fits.
+    pub fn whole_if<N: TryFrom<u64>>(&self, name: &str) -> Option<N> {
         match self.one(name)? {
-            Parsed::Whole(number) => Some(number),
+            Parsed::Whole(number) => number.try_into().ok(),
             _ => None,
         }
     }
@@ -238,22 +238,23 @@ impl<'a> Section<'a> {
         entries.iter().filter_map(pair).collect()
     }
 
-    /// Reads one value or a list of them.
+    /// Reads one value or a list of them; if none is written, or can be read, the default.
     fn all(&self, name: &str) -> Vec<Parsed> {
-        let scalar = match self.key(name).kind {
+        let key = self.key(name);
+        let scalar = match key.kind {
             Kind::OneOrMany(scalar) | Kind::Many(&Kind::One(scalar)) => scalar,
             _ => unreachable!("`{name}` is one value or a list of them"),
         };
-        self.nodes(name).into_iter().filter_map(|node| Scalar::parse(scalar, node).ok()).collect()
+        let parse = |node: &Node| -> Vec<Parsed> {
+            parts(node).iter().filter_map(|part| scalar.parse(part).ok()).collect()
+        };
+        let written = self.written(name).map(parse).filter(|all| !all.is_empty());
+        written.or_else(|| default(key).as_ref().map(parse)).unwrap_or_default()
     }
 
     /// Returns the places of one value or of a list of them.
-    pub fn nodes(&self, name: &str) -> Vec<&'a Node> {
-        match self.written(name) {
-            None => Vec::new(),
-            Some(Node { value: Value::List(nodes), .. }) => nodes.iter().collect(),
-            Some(node) => vec![node],
-        }
+    pub fn nodes(&self, name: &str) -> &'a [Node] {
+        self.written(name).map_or(&[], parts)
     }
 
     /// Returns hosts.
@@ -283,19 +284,13 @@ impl<'a> Section<'a> {
         self.all(name).into_iter().filter_map(address).collect()
     }
 
-    /// Returns statuses; if none are written, the default.
+    /// Returns statuses.
     pub fn statuses(&self, name: &str) -> Vec<RangeInclusive<u16>> {
-        let default = default(self.key(name));
-        let written = self.all(name);
-        let parsed = match (default, written.is_empty()) {
-            (Some(node), true) => Scalar::Statuses.parse(&node).into_iter().collect(),
-            _ => written,
-        };
         let range = |parsed| match parsed {
             Parsed::Statuses(range) => Some(range),
             _ => None,
         };
-        parsed.into_iter().filter_map(range).collect()
+        self.all(name).into_iter().filter_map(range).collect()
     }
 
     /// Returns texts.
@@ -305,6 +300,14 @@ impl<'a> Section<'a> {
             _ => None,
         };
         self.all(name).into_iter().filter_map(text).collect()
+    }
+}
+
+/// Returns the values of a list, or the one value.
+fn parts(node: &Node) -> &[Node] {
+    match &node.value {
+        Value::List(nodes) => nodes,
+        _ => std::slice::from_ref(node),
     }
 }
 

@@ -6,7 +6,7 @@ use crate::config::section::Section;
 
 /// Warns of what is odd about listeners and networks.
 pub(super) fn top(top: &Section<'_>, config: &Config, problems: &mut Vec<Problem>) {
-    for (node, network) in top.nodes("trusted_proxies").into_iter().zip(&config.trusted) {
+    for (node, network) in top.nodes("trusted_proxies").iter().zip(&config.trusted) {
         if network.prefix_len() == 0 {
             let cause = format!("{network} trusts everybody: any client can claim to be another");
             let hint = "name the networks of your own proxies, such as `10.0.0.0/8`";

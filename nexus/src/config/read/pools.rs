@@ -44,22 +44,22 @@ pub(super) fn read(
         hash_key,
         slow_start: section.section_if("slow_start").map(|slow_start| Ramp {
             window: slow_start.time("window"),
-            floor: u32::try_from(slow_start.whole("floor")).unwrap_or(u32::MAX),
+            floor: slow_start.whole("floor"),
             is_late: slow_start.text("shape") == "quadratic",
         }),
-        available_min: usize::try_from(section.whole("min_available")).unwrap_or(usize::MAX),
+        available_min: section.whole("min_available"),
         zone: zone.map(str::to_owned),
         queue: section.section_if("queue").map(|queue| QueueRules {
             timeout: queue.time("timeout"),
-            waiting_max: usize::try_from(queue.whole("max")).unwrap_or(usize::MAX),
+            waiting_max: queue.whole("max"),
         }),
         sticky: section
             .section_if("sticky")
             .map(|sticky| sticky::read(&sticky, section.written("queue").is_some(), problems)),
-        zone_load_max: attempts(section.whole("zone_load")),
+        zone_load_max: section.whole("zone_load"),
         probing: probing::read(&health_check, problems),
         retry: Policy {
-            attempts_max: attempts(retry.whole("attempts")),
+            attempts_max: retry.whole("attempts"),
             on_timeout: retry.bool("on_timeout"),
         },
         timeout_connect: timeouts.time("connect"),
@@ -73,11 +73,6 @@ pub(super) fn read(
     };
     deadlines(&settings, places, shutdown, problems);
     Pool { settings, span: entry.span, is_short: false }
-}
-
-/// Brings a number of attempts, which is 100 at most, into the policy's type.
-pub(super) fn attempts(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 /// Reads the `backends` of a pool or of the short form.
@@ -95,8 +90,7 @@ pub(super) fn backends(section: &Section<'_>, problems: &mut Vec<Problem>) -> Ve
             let hint = "remove one of the two: the backend gets two shares of the requests";
             problems.push(Problem::warning(span, cause, hint).beside(*first, "first here"));
         }
-        let number = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-        let weight = number(backend.whole("weight"));
+        let weight = backend.whole("weight");
         if weight == 0 {
             let cause = format!("{url} has weight 0: it gets no new requests");
             let hint = "give it a weight, or remove it";
@@ -105,9 +99,9 @@ pub(super) fn backends(section: &Section<'_>, problems: &mut Vec<Problem>) -> Ve
         let backend = BackendSettings {
             url,
             weight,
-            requests_max: backend.whole_if("max_requests").map(number),
-            connections_max: backend.whole_if("max_connections").map(number),
-            tier: u8::try_from(backend.whole("tier")).unwrap_or(u8::MAX),
+            requests_max: backend.whole_if("max_requests"),
+            connections_max: backend.whole_if("max_connections"),
+            tier: backend.whole("tier"),
             zone: backend.text_if("zone"),
         };
         read.push((backend, span));

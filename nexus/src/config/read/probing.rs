@@ -10,7 +10,6 @@ const OF_HTTP: [&str; 7] = ["path", "method", "host", "headers", "status", "body
 
 /// Reads how backends are probed.
 pub(super) fn read(section: &Section<'_>, problems: &mut Vec<Problem>) -> Probing {
-    let number = |name: &str| u32::try_from(section.whole(name)).unwrap_or(u32::MAX);
     let is_http = section.text("type") == "http";
     let probing = Probing {
         kind: if is_http { ProbeKind::Http } else { ProbeKind::Tcp },
@@ -23,13 +22,13 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Vec<Problem>) -> Probin
             body: section.text_if("body"),
             body_regex: section.regex("body_regex").map(|regex| regex.as_str().to_owned()),
         },
-        port: section.whole_if("port").and_then(|port| u16::try_from(port).ok()),
+        port: section.whole_if("port"),
         interval: section.time("interval"),
         interval_down: section.time_if("interval_down"),
-        jitter: number("jitter"),
+        jitter: section.whole("jitter"),
         timeout: section.time("timeout"),
-        rise: number("rise"),
-        fall: number("fall"),
+        rise: section.whole("rise"),
+        fall: section.whole("fall"),
         starts_up: section.text("initial") == "up",
     };
     for span in OF_HTTP.iter().filter(|_| !is_http).filter_map(|key| section.key_span(key)) {

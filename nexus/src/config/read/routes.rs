@@ -166,10 +166,9 @@ fn one(
             shares.iter().map(|share| (*share, pool(share), share.whole_if("weight"))).collect();
         (split, shares)
     });
-    let mirror = section.section_if("mirror").and_then(|mirror| {
-        let percent = u8::try_from(mirror.whole("percent")).unwrap_or(100);
-        Some(Mirror { pool: pool(&mirror)?, percent })
-    });
+    let mirror = section
+        .section_if("mirror")
+        .and_then(|mirror| Some(Mirror { pool: pool(&mirror)?, percent: mirror.whole("percent") }));
     let split = split.and_then(|(split, shares)| rules::split(&split, &shares, problems));
     let first = direct.or(split.as_ref().and_then(|split| split.shares().next().map(|(id, _)| id)));
     let answering = first.and_then(|id| pools.get(usize::from(id.0)));

@@ -11,8 +11,6 @@ use crate::route::{
     Substitution,
 };
 
-use super::pools::attempts;
-
 /// Fields that Nexus writes itself, from what a message is.
 const OWN_FIELDS: [&str; 10] = [
     "connection",
@@ -30,7 +28,7 @@ const OWN_FIELDS: [&str; 10] = [
 /// Reads a split whose pools have been looked up.
 pub(super) fn split(
     section: &Section<'_>,
-    shares: &[(Section<'_>, Option<PoolId>, Option<u64>)],
+    shares: &[(Section<'_>, Option<PoolId>, Option<u32>)],
     problems: &mut Vec<Problem>,
 ) -> Option<Split> {
     let mut all = Vec::new();
@@ -40,8 +38,7 @@ pub(super) fn split(
             let hint = "give it a weight, or remove it";
             problems.push(Problem::warning(share.place("weight"), cause, hint));
         }
-        let weight = weight.map(|weight| u32::try_from(weight).unwrap_or(u32::MAX));
-        all.extend(pool.zip(weight));
+        all.extend(pool.zip(*weight));
     }
     let by_client = section.text("by") == "client";
     let is_complete = all.len() == shares.len();
@@ -59,7 +56,7 @@ pub(super) fn split(
 
 /// Reads what Nexus answers itself.
 pub(super) fn answer(section: &Section<'_>) -> Option<Action> {
-    let status = |section: &Section<'_>| u16::try_from(section.whole("status")).unwrap_or(500);
+    let status = |section: &Section<'_>| section.whole("status");
     if let Some(redirect) = section.section_if("redirect") {
         return Some(Action::Redirect(Redirect {
             scheme: redirect.text_if("scheme"),
@@ -89,7 +86,7 @@ pub(super) fn modifiers(
     let retry = section.section_if("retry").map(|retry| {
         let pool = policy.unwrap_or(Policy { attempts_max: 3, on_timeout: false });
         Policy {
-            attempts_max: retry.whole_if("attempts").map_or(pool.attempts_max, attempts),
+            attempts_max: retry.whole_if("attempts").unwrap_or(pool.attempts_max),
             on_timeout: retry.bool_if("on_timeout").unwrap_or(pool.on_timeout),
         }
     });
@@ -110,7 +107,7 @@ fn rate_limit(section: &Section<'_>, problems: &mut Vec<Problem>) -> Option<Rate
     /// Somebody who has used up a burst is let through again after this time at most.
     const AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
     let interval = section.rate("rate")?;
-    let burst = section.whole_if("burst").map_or(interval.count, |burst| burst as u32);
+    let burst = section.whole_if("burst").unwrap_or(interval.count);
     let by = match section.text_if("by_header") {
         Some(name) => By::Header(name),
         None if section.text("by") == "route" => By::Route,
@@ -171,8 +168,7 @@ fn rewrite(section: &Section<'_>, problems: &mut Vec<Problem>) -> Rewrite {
 }
 
 fn headers(section: &Section<'_>, problems: &mut Vec<Problem>) -> HeaderRules {
-    let removed =
-        section.nodes("remove").into_iter().filter_map(|node| Some((node.text()?, node.span)));
+    let removed = section.nodes("remove").iter().filter_map(|node| Some((node.text()?, node.span)));
     let named = ["set", "add"].into_iter().filter_map(|key| section.written(key));
     let named = named.flat_map(Node::entries).map(|entry| (entry.key.as_str(), entry.span));
     for (name, span) in removed.clone().filter(|(name, _)| name.eq_ignore_ascii_case("host")) {

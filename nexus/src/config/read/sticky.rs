@@ -33,7 +33,7 @@ pub(super) fn read(section: &Section<'_>, has_queue: bool, problems: &mut Vec<Pr
         let hint = "add `queue: 5s` to the pool, or use `when_full: move`";
         problems.push(Problem::warning(section.place("when_full"), cause, hint));
     }
-    let sessions_max = usize::try_from(section.whole("max_sessions")).unwrap_or(usize::MAX);
+    let sessions_max = section.whole("max_sessions");
     Sticky { by, ttl: section.time("ttl"), when_full, sessions_max }
 }
 
@@ -45,7 +45,7 @@ fn cookie(section: &Section<'_>, problems: &mut Vec<Problem>) -> Cookie {
         let hint = "add `keys: [\"${file:sessions.key}\"]`, the same on all machines";
         problems.push(Problem::warning(section.span(), cause, hint));
     }
-    for node in section.nodes("keys").into_iter().filter(|node| node.origin == Origin::Written) {
+    for node in section.nodes("keys").iter().filter(|node| node.origin == Origin::Written) {
         let cause = "a key for sessions stands in the file";
         let hint = "put it into a file of its own that only Nexus can read: `${file:sessions.key}`";
         problems.push(Problem::warning(node.span, cause, hint));
