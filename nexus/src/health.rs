@@ -63,7 +63,7 @@ pub struct Health {
     /// How many failures were seen in all.
     pub failures: u32,
     /// How many probes in a row, up to the last, spoke against the verdict.
-    pub against: u32,
+    against: u32,
     /// Whether the verdict is a guess: nothing was seen of the backend.
     is_guess: bool,
 }

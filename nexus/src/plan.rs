@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 
 use crate::route::{Route, Table};
-use crate::settings::{Admin, PoolSettings, Probing, Settings};
+use crate::settings::{Admin, PoolSettings, ProbeKind, Probing, Settings};
 
 /// Routes that are named in words; of more only the number is said.
 const ROUTES_NAMED_MAX: usize = 10;
@@ -193,7 +193,11 @@ impl Plan {
         let mut value = |name: &str, old: &dyn Debug, new: &dyn Debug| {
             self.value(what, &format!("health_check.{name}"), old, new);
         };
-        value("type", &old.kind, &new.kind);
+        let kind = |probing: &Probing| match probing.kind {
+            ProbeKind::Tcp => "tcp",
+            ProbeKind::Http => "http",
+        };
+        value("type", &Word(kind(old)), &Word(kind(new)));
         value("method", &Word(&old.http.method), &Word(&new.http.method));
         value("path", &Word(&old.http.path), &Word(&new.http.path));
         value("host", &old.http.host, &new.http.host);
@@ -207,7 +211,9 @@ impl Plan {
         value("timeout", &old.timeout, &new.timeout);
         value("rise", &old.rise, &new.rise);
         value("fall", &old.fall, &new.fall);
-        value("starts_up", &old.starts_up, &new.starts_up);
+        let initial = |probing: &Probing| if probing.starts_up { "up" } else { "down" };
+        value("initial", &Word(initial(old)), &Word(initial(new)));
+        // Their values may be secrets.
         if old.http.headers != new.http.headers {
             self.add(Weight::Note, format!("{what}: health_check.headers"), "change");
         }

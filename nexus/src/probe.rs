@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::backend::Backend;
@@ -63,7 +62,7 @@ async fn probe(backend: &Backend, probing: &Probing, question: &Question) -> Res
         timeout(limit, dial::connect(address)).await.ok()
     };
     let left = until.saturating_duration_since(Instant::now());
-    let stream: TcpStream = dial::dial(backend, left, within).await?;
+    let stream = dial::dial(backend, left, within).await?;
     match probing.kind {
         ProbeKind::Tcp => Ok(()),
         ProbeKind::Http => match timeout_at(until, question.ask(stream)).await {
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interval_varies_by_a_tenth() {
+    fn an_interval_varies_by_its_percentage() {
         let interval = Duration::from_secs(10);
         assert_eq!(jittered(interval, 10, 0), Duration::from_secs(9));
         assert_eq!(jittered(interval, 10, 10), interval);

@@ -149,3 +149,18 @@ fn values_are_shown_before_and_after() {
     assert!(plan.contains("  timeouts.idle 60s → 30s"), "{plan}");
     assert!(plan.contains("→ 7"), "{plan}");
 }
+
+#[test]
+fn a_health_check_is_told_by_its_keys_and_without_what_may_be_secret() {
+    let check = "[http://b4:1], health_check: { type: http, initial: down, path: /up, headers: { X-Key: hidden } }";
+    let said = shown(&[("[http://b4:1]", check)]);
+    for part in [
+        "health_check.type tcp → http",
+        "health_check.path / → /up",
+        "health_check.initial up → down",
+        "health_check.headers change",
+    ] {
+        assert!(said.contains(part), "{part} is not in {said}");
+    }
+    assert!(!said.contains("hidden"), "{said}");
+}

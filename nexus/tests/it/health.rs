@@ -221,15 +221,15 @@ fn another_port_may_say_how_a_backend_is() {
 
 #[test]
 fn whoever_is_down_may_be_asked_more_often() {
-    let (backend_, mood) =
+    let (asked, mood) =
         moody(&["HTTP/1.1 200 OK|Content-Length: 0||", "HTTP/1.1 500 Oh|Content-Length: 0||"]);
     mood.store(1, Ordering::SeqCst);
     let (interval, fast) = (Duration::from_secs(3600), Some(Duration::from_millis(5)));
-    let nexus = start_with(&[&backend_], Probing { interval, interval_down: fast, ..probing() });
+    let nexus = start_with(&[&asked], Probing { interval, interval_down: fast, ..probing() });
     until_down(&nexus, 0, Reason::UnexpectedStatus);
     mood.store(0, Ordering::SeqCst);
     until_up(&nexus, 0);
-    let asked = backend_.count();
+    let before = asked.count();
     Client::connect(&nexus).get("/");
-    assert_eq!(backend_.count(), asked + 1, "UP it is asked by the hour");
+    assert_eq!(asked.count(), before + 1, "UP it is asked by the hour");
 }

@@ -21,7 +21,7 @@ pub(super) static HEALTH_CHECK: Table = Table {
             "path",
             One(Scalar::Path),
             Is("/"),
-            "What an `http` probe asks for; it may have a query.",
+            "What an `http` probe asks for: a path without a query.",
             "/healthz",
         )
         .known_as(&["uri", "url", "endpoint"]),
