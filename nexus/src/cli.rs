@@ -13,7 +13,7 @@ use crate::config::quantity::{address, admin_address, network};
 use crate::listen;
 use crate::log::LogFormat;
 use crate::picker::Algorithm;
-use crate::retry::Policy;
+use crate::retry::{Causes, Policy};
 use crate::settings::{Admin, AdminAddress, PoolSettings, Probing, Settings, Timeouts, Token};
 
 pub mod over;
@@ -239,7 +239,11 @@ impl Flags {
                     timeout: self.health_timeout,
                     ..Probing::default()
                 },
-                retry: Policy { attempts_max: self.attempts, on_timeout: self.retry_on_timeout },
+                retry: Policy {
+                    attempts_max: self.attempts,
+                    on: Causes { response_timeout: self.retry_on_timeout, ..Causes::default() },
+                    ..Policy::default()
+                },
                 timeout_connect: self.connect_timeout,
                 timeout_response: self.response_timeout,
                 ..PoolSettings::new("default", self.backend.into_iter().map(Into::into).collect())

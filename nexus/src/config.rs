@@ -151,6 +151,7 @@ impl Config {
             request_headers,
             response_headers,
             timeout_response,
+            timeout_total,
             retry,
             body_bytes_max,
             mirror,
@@ -162,6 +163,7 @@ impl Config {
             && rewrite.is_none()
             && (request_headers.is_empty() && response_headers.is_empty())
             && timeout_response.is_none()
+            && timeout_total.is_none()
             && retry.is_none()
             && body_bytes_max.is_none()
             && mirror.is_none()

@@ -21,6 +21,7 @@ use crate::admin::{self, Shared, Socket};
 use crate::backend::{Backend, Serial};
 use crate::listen;
 use crate::plan::{self, Plan};
+use crate::pool::Pool;
 use crate::probe;
 use crate::reload::{By, Effective, Failure, Problems, Reading, Report, Source, Unconfirmed};
 use crate::settings::{AdminAddress, Probing, Settings};
@@ -209,10 +210,15 @@ impl Control {
     /// Does what is asked, for ever.
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let bell = Arc::clone(&self.bell);
+        let mut seconds = tokio::time::interval(Duration::from_secs(1));
+        seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = bell.notified() => self.lay_out(),
                 () = tokio::time::sleep(RAMP_STEP), if self.is_ramping => self.lay_out(),
+                _ = seconds.tick() => {
+                    self.published.current().pools.iter().for_each(Pool::begin_second);
+                }
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,
                     None => return,

@@ -1,7 +1,7 @@
 //! A request under way, and how it moves towards a backend while the answer's head is awaited.
 
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::backend::Backend;
 use crate::buffer::Buffer;
@@ -15,7 +15,7 @@ use crate::http1::response::{self, Response};
 use crate::pool::Pool;
 use crate::reason::Reason;
 use crate::retry::Policy;
-use crate::route::Modifiers;
+use crate::route::{Fields, HeadFields, Modifiers};
 use crate::stream::{Next, Stream};
 use crate::worker::View;
 
@@ -45,6 +45,10 @@ pub struct Exchange<'c> {
     pub route: Option<usize>,
     /// The target that the backend sees, if it is not the client's.
     pub target: Option<Vec<u8>>,
+    /// When all attempts are over; `None` sets no end.
+    pub until: Option<Instant>,
+    /// How long the attempt under way may take, if another may follow it.
+    pub per_try: Option<Duration>,
     /// What for.
     pub request: Request,
     /// The request's bytes.
@@ -93,6 +97,8 @@ impl<'c> Exchange<'c> {
             pool: 0,
             route,
             target: None,
+            until: None,
+            per_try: None,
             cookie: None,
             request,
             upload,
@@ -104,6 +110,19 @@ impl<'c> Exchange<'c> {
 }
 
 impl Exchange<'_> {
+    /// Settles, once its pool is known, how long it may take and whether it may run twice.
+    pub fn begin(&mut self) {
+        self.until = self.timeout_total().map(|total| Instant::now() + total);
+        let (policy, request, bytes) = (self.retry(), &self.request, self.upload.bytes());
+        if policy.methods.is_some() || policy.heeds_key {
+            let fields = HeadFields { bytes, fields: &request.head.fields };
+            let has_key = fields.first(b"idempotency-key").is_some();
+            let method = request.head.method.of(bytes);
+            self.request.is_idempotent =
+                policy.may_run_twice(method, request.is_idempotent, has_key);
+        }
+    }
+
     /// Returns the pool that answers.
     pub fn pool(&self) -> &Pool {
         &self.view.pools[self.pool]
@@ -117,13 +136,36 @@ impl Exchange<'_> {
     /// Returns the time from the end of the request to the head of its answer.
     fn timeout_response(&self) -> Duration {
         let by_route = self.modifiers().and_then(|modifiers| modifiers.timeout_response);
-        by_route.unwrap_or(self.pool().settings.timeout_response)
+        let timeout = by_route.unwrap_or(self.pool().settings.timeout_response);
+        self.within(self.per_try().map_or(timeout, |per_try| timeout.min(per_try)))
+    }
+
+    /// Returns the limit of an attempt after which another is possible.
+    fn per_try(&self) -> Option<Duration> {
+        self.per_try.filter(|_| self.upload.is_replayable())
+    }
+
+    /// Returns the time from the request's head to the head of its answer, over all attempts.
+    pub fn timeout_total(&self) -> Option<Duration> {
+        let by_route = self.modifiers().and_then(|modifiers| modifiers.timeout_total);
+        by_route.or(self.pool().settings.timeout_total)
+    }
+
+    /// Returns what of a limit is left before all attempts are over.
+    pub fn within(&self, limit: Duration) -> Duration {
+        let left = |until: Instant| until.saturating_duration_since(Instant::now());
+        self.until.map_or(limit, |until| limit.min(left(until)))
+    }
+
+    /// Says whether all attempts are over.
+    pub fn is_too_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// Returns what may be tried again.
-    pub fn retry(&self) -> Policy {
-        let by_route = self.modifiers().and_then(|modifiers| modifiers.retry);
-        by_route.unwrap_or(self.pool().settings.retry)
+    pub fn retry(&self) -> &Policy {
+        let by_route = self.modifiers().and_then(|modifiers| modifiers.retry.as_ref());
+        by_route.unwrap_or(&self.pool().settings.retry)
     }
 
     /// Returns what a backend is told of the client.
@@ -146,7 +188,8 @@ impl Exchange<'_> {
         self.upload_state = Upload::Flowing;
         let stall = self.view.settings.timeouts.stall;
         let response = self.timeout_response();
-        self.client.deadline.set(if self.awaits_continue() { response } else { stall });
+        let limit = if self.awaits_continue() { response } else { self.within(stall) };
+        self.client.deadline.set(limit);
     }
 
     /// Says whether the client waits for the backend's word before it sends its body.
@@ -195,7 +238,9 @@ impl Exchange<'_> {
             && !self.awaits_continue();
         match waits_for_client {
             _ if self.client.worker.deadlines.is_over() => Reason::ShuttingDown,
+            _ if self.is_too_late() => Reason::TotalTimeout,
             true => Reason::BodyTimeout,
+            false if self.per_try().is_some() => Reason::PerTryTimeout,
             false => Reason::ResponseTimeout,
         }
     }
@@ -229,7 +274,7 @@ impl Exchange<'_> {
             let polled = self.upload.poll(cx, &mut self.client.stream, backend);
             if self.upload.moved != moved {
                 if !self.awaits_continue() {
-                    self.client.deadline.set(self.view.settings.timeouts.stall);
+                    self.client.deadline.set(self.within(self.view.settings.timeouts.stall));
                 }
                 if !self.request.is_idempotent {
                     self.upload.let_go();

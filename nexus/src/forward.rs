@@ -126,7 +126,8 @@ async fn open(exchange: &Exchange<'_>, backend: &Picked, fresh: bool) -> Result<
 
 /// Opens a connection, as soon as there may be one more.
 async fn connect(exchange: &Exchange<'_>, backend: &Picked) -> Result<(Stream, Lease), Reason> {
-    let (client, limit) = (&exchange.client, exchange.pool().settings.timeout_connect);
+    let client = &exchange.client;
+    let limit = exchange.within(exchange.pool().settings.timeout_connect);
     let max = backend.settings().connections_max.unwrap_or(u32::MAX);
     let lease = match Lease::take(backend, max) {
         Some(lease) => lease,
@@ -137,6 +138,7 @@ async fn connect(exchange: &Exchange<'_>, backend: &Picked) -> Result<(Stream, L
         Ok(stream) => Ok((stream.into(), lease)),
         // Everything is too late then.
         Err(_) if client.worker.deadlines.is_over() => Err(Reason::ShuttingDown),
+        Err(_) if exchange.is_too_late() => Err(Reason::TotalTimeout),
         Err(reason) => Err(reason),
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 use crate::backend::Backend;
 use crate::http1::egress::decimal;
 use crate::reason::Reason;
-use crate::retry::WhyNot;
+use crate::retry::{Progress, WhyNot};
 
 mod line;
 
@@ -49,7 +49,7 @@ pub struct Record<'a> {
     /// Who answered.
     pub backend: Option<&'a str>,
     /// The attempts that failed.
-    pub failed: &'a [(Arc<Backend>, Reason)],
+    pub failed: &'a [Failed],
     /// How many attempts there were.
     pub attempts: u32,
     /// From the end of the request's head to the last byte of the answer.
@@ -62,6 +62,29 @@ pub struct Record<'a> {
     pub reason: Option<Reason>,
     /// Why the last failure was not tried again.
     pub why_not: Option<WhyNot>,
+}
+
+/// An attempt that failed.
+pub struct Failed {
+    /// On whom.
+    pub backend: Arc<Backend>,
+    /// Why.
+    pub reason: Reason,
+    /// How far it got.
+    pub progress: Progress,
+    /// How long it took, with the wait for a place and the pause before it.
+    pub took: Duration,
+}
+
+impl Failed {
+    /// Names what was waited for when it failed.
+    fn phase(&self) -> &'static str {
+        match self.progress {
+            Progress::NothingSent => "connect",
+            Progress::Sent => "response",
+            Progress::Answered => "answer",
+        }
+    }
 }
 
 /// The thread that writes; dropped, it finishes what it was given.

@@ -2,6 +2,7 @@
 //! the next that comes free.
 
 use std::future::poll_fn;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
@@ -15,6 +16,9 @@ use crate::reason::Reason;
 use crate::route;
 use crate::session::{self, WhenFull};
 use crate::worker::{Picked, Taken};
+
+/// While something is waited for exactly, the coarse clock only tells that Nexus stops.
+const AFTER: Duration = Duration::from_secs(1);
 
 /// What a request's backend is chosen by.
 pub struct Choice {
@@ -48,6 +52,9 @@ pub fn take(exchange: &Exchange<'_>, choice: &Choice, tried: &[Place]) -> Option
         && let Some(home) = pool.home(&choice.session, tried)
     {
         let taken = take(home);
+        if taken.is_some() && tried.is_empty() {
+            pool.budget.apart.fetch_add(1, Ordering::Relaxed);
+        }
         if taken.is_some() || waits(pool) {
             return taken;
         }
@@ -108,11 +115,10 @@ async fn wait_for(
     only: Option<Place>,
     tried: &[Place],
 ) -> Result<Place, Reason> {
-    /// The coarse clock only tells that Nexus stops; the deadline is kept exactly.
-    const AFTER: Duration = Duration::from_secs(1);
     let Some(rules) = pool.settings.queue else { return Err(Reason::BackendsFull) };
-    let until = Instant::now() + rules.timeout;
-    exchange.client.deadline.set(rules.timeout + AFTER);
+    let timeout = exchange.within(rules.timeout);
+    let until = Instant::now() + timeout;
+    exchange.client.deadline.set(timeout + AFTER);
     let wish = Wish { places: pool.places(), only, tried: tried.to_vec() };
     let waiting = Waiting::join(pool, wish, rules.waiting_max).ok_or(Reason::QueueFull)?;
     tokio::select! {
@@ -120,5 +126,21 @@ async fn wait_for(
         reason = poll_fn(|cx| exchange.poll_over(cx)) => Err(reason),
         place = waiting.place() => place.ok_or(Reason::NoBackendAvailable),
         () = sleep_until(until) => Err(Reason::QueueTimeout),
+    }
+}
+
+/// Waits before an attempt after the second, as long as chance says, so that those who failed
+/// together do not come back together.
+///
+/// # Errors
+///
+/// Says why there is no more use in waiting.
+pub async fn back_off(exchange: &mut Exchange<'_>, max: Duration) -> Result<(), Reason> {
+    let wait = exchange.within(max.mul_f64(fastrand::f64()));
+    exchange.client.deadline.set(wait + AFTER);
+    tokio::select! {
+        biased;
+        reason = poll_fn(|cx| exchange.poll_over(cx)) => Err(reason),
+        () = sleep_until(Instant::now() + wait) => Ok(()),
     }
 }

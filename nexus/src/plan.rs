@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use crate::retry::{Methods, Policy};
 use crate::route::{Route, Table};
 use crate::settings::{Admin, PoolSettings, ProbeKind, Probing, Settings};
 
@@ -182,11 +183,27 @@ impl Plan {
         value("min_available", &old.available_min, &new.available_min);
         value("zone", &old.zone, &new.zone);
         value("zone_load", &old.zone_load_max, &new.zone_load_max);
-        value("retry.attempts", &old.retry.attempts_max, &new.retry.attempts_max);
-        value("retry.on_timeout", &old.retry.on_timeout, &new.retry.on_timeout);
         value("timeouts.connect", &old.timeout_connect, &new.timeout_connect);
         value("timeouts.response", &old.timeout_response, &new.timeout_response);
+        value("timeouts.total", &old.timeout_total, &new.timeout_total);
+        self.retry(&what, &old.retry, &new.retry);
         self.probing(&what, &old.probing, &new.probing);
+    }
+
+    fn retry(&mut self, what: &str, old: &Policy, new: &Policy) {
+        let mut value = |name: &str, old: &dyn Debug, new: &dyn Debug| {
+            self.value(what, &format!("retry.{name}"), old, new);
+        };
+        let statuses = |policy: &Policy| policy.statuses.iter().collect::<Vec<_>>();
+        let methods = |policy: &Policy| policy.methods.map(Methods::names);
+        value("attempts", &old.attempts_max, &new.attempts_max);
+        value("on", &old.on.names(), &new.on.names());
+        value("status", &statuses(old), &statuses(new));
+        value("methods", &methods(old), &methods(new));
+        value("idempotency_key", &old.heeds_key, &new.heeds_key);
+        value("per_try_timeout", &old.per_try, &new.per_try);
+        value("budget", &old.budget, &new.budget);
+        value("backoff", &old.backoff, &new.backoff);
     }
 
     fn probing(&mut self, what: &str, old: &Probing, new: &Probing) {

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::backend::{Backend, BackendUrl, Serial, now_ms};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
+use crate::retry::budget::Budget;
 use crate::session;
 use crate::settings::{BackendSettings, PoolSettings};
 
@@ -37,6 +38,8 @@ pub struct Pool {
     turn_again: AtomicUsize,
     /// Requests that all backends together have under way, if the algorithm wants to know.
     in_flight: Arc<AtomicU64>,
+    /// What may still be retried, over all snapshots.
+    pub budget: Arc<Budget>,
     /// Requests that wait for a place, of all snapshots.
     pub queue: Arc<Queue>,
     /// Which backend each session is with; `None` if none has one.
@@ -74,6 +77,7 @@ impl Pool {
             old.map_or_else(|| Arc::new(AtomicUsize::new(start)), |old| Arc::clone(&old.turn));
         let in_flight = old.map(|old| Arc::clone(&old.in_flight)).unwrap_or_default();
         let queue = old.map(|old| Arc::clone(&old.queue)).unwrap_or_default();
+        let budget = old.map(|old| Arc::clone(&old.budget)).unwrap_or_default();
         let places = settings.queue.map(|_| {
             (0..).map(Place).zip(&backends).map(|(place, one)| (one.serial, place)).collect()
         });
@@ -81,6 +85,7 @@ impl Pool {
             Sessions::build(&settings, &backends, old.and_then(|old| old.sessions.as_ref()));
         let pool = Self {
             sessions,
+            budget,
             queue,
             places: Arc::new(places.unwrap_or_default()),
             settings,
@@ -90,6 +95,9 @@ impl Pool {
             turn_again: AtomicUsize::new(start),
             in_flight,
         };
+        if old.is_none() {
+            pool.begin_second();
+        }
         pool.lay_out();
         pool
     }
@@ -118,6 +126,21 @@ impl Pool {
         let is_by_chance = self.settings.algorithm.is_by_chance();
         let picked = || self.layers.load().pick(&ask, &Busy::of(self));
         (if is_by_chance { None } else { picked() }, turn)
+    }
+
+    /// Begins another second of the retry budget. Only the control task calls this.
+    pub fn begin_second(&self) {
+        self.budget.tick(self.turn.load(Ordering::Relaxed));
+    }
+
+    /// Takes a retry of a request that may have run out of the budget, if there is one left.
+    pub fn take_retry(&self, percent: u32) -> bool {
+        self.budget.take(self.turn.load(Ordering::Relaxed), percent)
+    }
+
+    /// Says whether the budget has a retry left.
+    pub fn has_retry(&self, percent: u32) -> bool {
+        self.budget.is_left(self.turn.load(Ordering::Relaxed), percent)
     }
 
     /// Returns how many backends may be picked when they have room.

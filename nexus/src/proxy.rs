@@ -11,7 +11,7 @@ use crate::exchange::Exchange;
 use crate::flow::Flow;
 use crate::forward::{self, Answered};
 use crate::http1::gate::Request;
-use crate::log::Record;
+use crate::log::{Failed, Record};
 use crate::mirror;
 use crate::picker::Place;
 use crate::place::{self, Choice};
@@ -20,7 +20,7 @@ use crate::pool::sessions::Answer;
 use crate::reason::{Fault, Reason};
 use crate::respond::own::{self, Refusal};
 use crate::respond::{self, End};
-use crate::retry::{self, Again, Facts, WhyNot};
+use crate::retry::{self, Again, Failure, Progress, WhyNot};
 use crate::route::{self, HeadFields};
 use crate::session;
 use crate::way::{Next, Way};
@@ -38,7 +38,7 @@ pub async fn serve(
     let view = client.worker.view(); // One view, from here to the last byte.
     let way = find_way(&view, &request, &upload, client.ip);
     let mut exchange = Exchange::new(client, view, request, upload, way.route);
-    let mut attempts = Attempts::default();
+    let mut attempts = Attempts { began, ..Attempts::default() };
     let (backend, end) = match way.next {
         Next::Ask { pool, target } => {
             (exchange.pool, exchange.target) = (pool, target);
@@ -90,8 +90,10 @@ async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Pi
 struct Attempts {
     count: u32,
     tried: Vec<Place>,
-    failed: Vec<(Arc<Backend>, Reason)>,
+    failed: Vec<Failed>,
     why_not: Option<WhyNot>,
+    /// When the last of them began, if the log wants to know.
+    began: Option<Instant>,
     /// The place at the backend that answers, until its answer has passed.
     taken: Option<Taken>,
 }
@@ -104,24 +106,33 @@ async fn find_answer(
     let view = View::clone(&exchange.view);
     let pool = &view.pools[exchange.pool];
     let choice = Choice::of(exchange, pool);
-    let mut last = None;
+    exchange.begin();
+    let mut next = None;
     loop {
-        let taken = match place::take(exchange, &choice, &attempts.tried) {
+        let taken = next.take().or_else(|| place::take(exchange, &choice, &attempts.tried));
+        let taken = match taken {
             Some(taken) => taken,
             // In a box: most requests never wait.
             None => match Box::pin(place::wait(exchange, &choice, &attempts.tried)).await {
                 Ok(taken) => taken,
-                Err(reason) => return Err(last.filter(|_| reason.is_nobody()).unwrap_or(reason)),
+                Err(reason) => return Err(attempts.why_nobody(reason)),
             },
         };
         let (backend, place) = (taken.picked().clone(), taken.picked().place());
         attempts.count += 1;
+        exchange.per_try = attempts.per_try(exchange, pool, place);
         let mut fresh = false;
-        loop {
+        let wait = loop {
             let clock = Clock::start(pool);
             let failure = match forward::attempt(exchange, &backend, fresh).await {
                 Ok(answered) => {
                     clock.answered(&backend);
+                    if exchange.retry().statuses.has(answered.response.head.status) {
+                        next = attempts.leave(exchange, &choice, &answered);
+                    }
+                    if next.is_some() {
+                        break exchange.retry().backoff_max(attempts.count);
+                    }
                     if pool.sessions.is_some() {
                         keep_session(exchange, pool, &choice, (place, &answered));
                     }
@@ -133,28 +144,111 @@ async fn find_answer(
             if failure.reason.facts().fault == Fault::Backend {
                 clock.failed(&backend);
             }
-            if failure.reason.is_connection_error() {
-                exchange.client.worker.idle.borrow_mut().close(&backend);
-            }
-            if failure.reason.facts().fault != Fault::Client {
-                attempts.failed.push((Arc::clone(&backend), failure.reason));
-            }
-            let facts = Facts {
-                attempts: attempts.count,
-                is_idempotent: exchange.request.is_idempotent,
-                is_replayable: exchange.upload.is_replayable(),
-            };
-            last = Some(failure.reason);
-            match retry::decide(exchange.retry(), failure, facts) {
+            match attempts.follow(exchange, pool, (&backend, failure)) {
                 Again::Fresh => fresh = true,
-                Again::Elsewhere => break,
+                // One that was not sent has hurt nobody: it need not wait.
+                Again::Elsewhere if failure.is_unsent() => break Duration::ZERO,
+                Again::Elsewhere => break exchange.retry().backoff_max(attempts.count),
                 Again::No(why) => {
                     attempts.why_not = Some(why);
                     return Err(failure.reason);
                 }
             }
-        }
+        };
         attempts.tried.push(place);
+        if !wait.is_zero() {
+            Box::pin(place::back_off(exchange, wait)).await?;
+        }
+    }
+}
+
+impl Attempts {
+    /// Says why there is no answer if nobody is left to ask: why the last one failed says more.
+    fn why_nobody(&self, reason: Reason) -> Reason {
+        let last = self.failed.last().map(|failed| failed.reason);
+        last.filter(|_| reason.is_nobody()).unwrap_or(reason)
+    }
+
+    /// Returns the limit of the attempt at `place`, if another could follow it.
+    fn per_try(&self, exchange: &Exchange<'_>, pool: &Pool, place: Place) -> Option<Duration> {
+        let policy = exchange.retry();
+        let per_try = policy.per_try?;
+        let is_last = self.count >= policy.attempts_max || !exchange.request.is_idempotent;
+        let tried = || [&self.tried[..], &[place]].concat();
+        (!is_last && pool.has_left(&tried()) && pool.has_retry(policy.budget)).then_some(per_try)
+    }
+
+    /// Draws the consequences of a failure: writes it down and says what comes next.
+    fn follow(
+        &mut self,
+        exchange: &Exchange<'_>,
+        pool: &Pool,
+        (backend, failure): (&Picked, Failure),
+    ) -> Again {
+        if failure.reason.is_connection_error() {
+            exchange.client.worker.idle.borrow_mut().close(backend);
+        }
+        self.note(backend, failure);
+        let policy = exchange.retry();
+        let again = retry::decide(policy, failure, self.facts(exchange));
+        match again {
+            Again::Elsewhere if !failure.is_unsent() && !pool.take_retry(policy.budget) => {
+                Again::No(WhyNot::BudgetUsedUp)
+            }
+            again => again,
+        }
+    }
+
+    /// Takes a place elsewhere, if the policy and the pool have one, instead of an answer with a
+    /// status that is retried. Without one the answer is the best that there is.
+    #[cold]
+    fn leave(
+        &mut self,
+        exchange: &Exchange<'_>,
+        choice: &Choice,
+        answered: &Answered,
+    ) -> Option<Taken> {
+        let (bytes, fields) = (answered.download.bytes(), &answered.response.head.fields);
+        let is_retry_after = |label: &[u8]| label.eq_ignore_ascii_case(b"retry-after");
+        let after = fields.iter().find(|field| is_retry_after(field.label.of(bytes)));
+        let is_put_off = after.is_some_and(|field| field.value.of(bytes) != b"0");
+        let (policy, pool, backend) =
+            (exchange.retry(), exchange.pool(), &answered.upstream.backend);
+        let (reason, progress) = (Reason::RetriedStatus, Progress::Answered);
+        let failure = Failure { reason, progress, reused: answered.upstream.reused };
+        let facts = retry::Facts { is_put_off, ..self.facts(exchange) };
+        let tried = || [&self.tried[..], &[backend.place()]].concat();
+        let next = match retry::decide(policy, failure, facts) {
+            Again::No(why) => Err(why),
+            _ => place::take(exchange, choice, &tried()).ok_or(WhyNot::NobodyElse),
+        };
+        match next {
+            Ok(next) if pool.take_retry(policy.budget) => {
+                self.note(backend, failure);
+                Some(next)
+            }
+            next => {
+                self.why_not = Some(next.err().unwrap_or(WhyNot::BudgetUsedUp));
+                None
+            }
+        }
+    }
+
+    fn facts(&self, exchange: &Exchange<'_>) -> retry::Facts {
+        retry::Facts {
+            attempts: self.count,
+            is_idempotent: exchange.request.is_idempotent,
+            is_replayable: exchange.upload.is_replayable(),
+            is_put_off: false,
+        }
+    }
+
+    fn note(&mut self, backend: &Picked, Failure { reason, progress, .. }: Failure) {
+        if reason.facts().fault != Fault::Client {
+            let took = self.began.map(|began| began.elapsed()).unwrap_or_default();
+            self.failed.push(Failed { backend: Arc::clone(backend), reason, progress, took });
+        }
+        self.began = self.began.map(|_| Instant::now());
     }
 }
 

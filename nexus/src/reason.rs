@@ -87,6 +87,12 @@ pub enum Reason {
     UnexpectedUpgrade,
     /// No answer came in time.
     ResponseTimeout,
+    /// No answer came in the time that an attempt has which is not the last.
+    PerTryTimeout,
+    /// No answer came in the time that all attempts have together.
+    TotalTimeout,
+    /// The backend answered with a status after which another backend is asked.
+    RetriedStatus,
     /// The backend broke off in the middle of its answer.
     ResponseTruncated,
     /// The backend stopped sending in the middle of its answer.
@@ -157,6 +163,9 @@ impl Reason {
             Self::BadResponse => (502, Backend, "bad_response", "the backend's answer is not valid HTTP/1"),
             Self::UnexpectedUpgrade => (502, Backend, "unexpected_upgrade", "the backend switched protocols unasked"),
             Self::ResponseTimeout => (504, Backend, "response_timeout", "the backend did not answer in time"),
+            Self::PerTryTimeout => (504, Backend, "per_try_timeout", "the backend did not answer in the time of one attempt"),
+            Self::TotalTimeout => (504, Nexus, "total_timeout", "no attempt was answered in the time of all"),
+            Self::RetriedStatus => (502, Backend, "retried_status", "the backend answered with a status that asks for another"),
             Self::ResponseTruncated => (502, Backend, "response_truncated", "the backend broke off its answer"),
             Self::ResponseStalled => (504, Backend, "response_stalled", "the backend stopped in the middle of its answer"),
             Self::UnexpectedStatus => (502, Backend, "unexpected_status", "the health check expects another status"),

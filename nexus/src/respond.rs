@@ -96,6 +96,7 @@ fn start(
             egress::response(out, bytes, response, reply);
         });
     });
+    exchange.until = None; // It is there; what follows has its own limits.
     exchange.client.deadline.set(exchange.view.settings.timeouts.stall);
 }
 

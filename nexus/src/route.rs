@@ -104,6 +104,8 @@ pub struct Modifiers {
     pub response_headers: HeaderRules,
     /// From the end of a request to the head of its answer.
     pub timeout_response: Option<Duration>,
+    /// From the head of a request to the head of its answer, over all attempts.
+    pub timeout_total: Option<Duration>,
     /// What may be tried again.
     pub retry: Option<Policy>,
     /// Bytes in a request's body at most.

@@ -171,6 +171,8 @@ pub struct PoolSettings {
     pub timeout_connect: Duration,
     /// From the end of a request to the head of its answer.
     pub timeout_response: Duration,
+    /// From the head of a request to the head of its answer, over all attempts; `None` is no limit.
+    pub timeout_total: Option<Duration>,
 }
 
 /// Where the admin address is.
@@ -283,9 +285,10 @@ impl PoolSettings {
             queue: None,
             sticky: None,
             probing: Probing::default(),
-            retry: Policy { attempts_max: 3, on_timeout: false },
+            retry: Policy::default(),
             timeout_connect: Duration::from_secs(2),
             timeout_response: Duration::from_secs(30),
+            timeout_total: None,
         }
     }
 }

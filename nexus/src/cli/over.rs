@@ -98,7 +98,7 @@ impl Flags {
             put("health_interval", &mut || pool.probing.interval = ours.probing.interval);
             put("health_timeout", &mut || pool.probing.timeout = ours.probing.timeout);
             put("attempts", &mut || pool.retry.attempts_max = ours.retry.attempts_max);
-            put("retry_on_timeout", &mut || pool.retry.on_timeout = true);
+            put("retry_on_timeout", &mut || pool.retry.on.response_timeout = true);
             put("connect_timeout", &mut || pool.timeout_connect = ours.timeout_connect);
             put("response_timeout", &mut || pool.timeout_response = ours.timeout_response);
         }

@@ -10,6 +10,7 @@ mod change;
 mod matching;
 mod pool;
 mod probing;
+mod retrying;
 mod route;
 mod top;
 

@@ -17,6 +17,7 @@ mod admin;
 mod lint;
 mod pools;
 mod probing;
+mod retrying;
 mod routes;
 mod rules;
 mod sticky;

@@ -3,7 +3,6 @@
 use super::{Asked, Candidate, Origin, PoolExplained};
 use crate::backend::{Backend, now_ms};
 use crate::health::Verdict;
-use crate::http1::gate::Request;
 use crate::picker::{Algorithm, HashKey, Place};
 use crate::pool::Pool;
 use crate::reason::Reason;
@@ -31,7 +30,7 @@ pub(super) fn pool(
         next,
         backends: backends.map(|(one, wanted)| candidate(pool, one, wanted, origin)).collect(),
         timeouts: timeouts(snapshot, &pool.settings, modifiers),
-        retry: retry(&pool.settings, modifiers, facts.request),
+        retry: retry(&pool.settings, modifiers, facts),
     }
 }
 
@@ -135,38 +134,54 @@ fn timeouts(
         Some(time) => (time, "the route"),
         None => (settings.timeout_response, "the pool"),
     };
-    vec![
+    let total = modifiers.and_then(|modifiers| modifiers.timeout_total).or(settings.timeout_total);
+    let total = total.map(|time| format!("{time:?} to the head of the answer, over all attempts"));
+    let told = [
         format!("{:?} to connect", settings.timeout_connect),
         format!("{response:?} to the head of the answer, by {by}"),
         format!("{:?} without a byte of a body", snapshot.settings.timeouts.stall),
-    ]
+    ];
+    told.into_iter().chain(total).collect()
 }
 
 /// Asks the policy what follows what.
-fn retry(settings: &PoolSettings, modifiers: Option<&Modifiers>, request: &Request) -> Vec<String> {
+fn retry(settings: &PoolSettings, modifiers: Option<&Modifiers>, asked: &Asked<'_>) -> Vec<String> {
     let by_route = modifiers.and_then(|modifiers| modifiers.retry);
     let (policy, by) = match by_route {
         Some(policy) => (policy, "the route"),
         None => (settings.retry, "the pool"),
     };
+    let statuses: Vec<_> = policy.statuses.iter().map(|status| status.to_string()).collect();
+    let per_try =
+        policy.per_try.map(|time| format!("{time:?} for an attempt that is not the last"));
     let failures = [
         ("not connected", Reason::ConnectRefused, Progress::NothingSent),
         ("sent, no answer", Reason::BackendClosed, Progress::Sent),
         ("no answer in time", Reason::ResponseTimeout, Progress::Sent),
+        ("answer not valid", Reason::BadResponse, Progress::Answered),
         ("answer broken off", Reason::ResponseTruncated, Progress::Answered),
     ];
+    let has_key = asked.facts.fields.first(b"idempotency-key").is_some();
+    let is_idempotent =
+        policy.may_run_twice(asked.facts.method, asked.request.is_idempotent, has_key);
     let attempts = format!("{} at most, by {by}", attempts(policy));
     let follow = |(what, reason, progress): (&str, Reason, Progress)| {
         let failure = Failure { reason, progress, reused: false };
         let facts =
-            retry::Facts { attempts: 1, is_idempotent: request.is_idempotent, is_replayable: true };
-        let follows = match retry::decide(policy, failure, facts) {
+            retry::Facts { attempts: 1, is_idempotent, is_replayable: true, is_put_off: false };
+        let follows = match retry::decide(&policy, failure, facts) {
             Again::Fresh | Again::Elsewhere => "another backend is tried".to_owned(),
             Again::No(why) => format!("answered {} ({})", reason.facts().status, why.code()),
         };
         format!("{what}: {follows}")
     };
-    std::iter::once(attempts).chain(failures.into_iter().map(follow)).collect()
+    let by_status = match (statuses.is_empty(), is_idempotent && policy.attempts_max > 1) {
+        (false, true) => Some(format!("status {}: another backend is tried", statuses.join(", "))),
+        _ => None,
+    };
+    let budget = format!("budget: {} % of the requests may be retries", policy.budget);
+    let told = std::iter::once(attempts).chain(per_try).chain(failures.into_iter().map(follow));
+    told.chain(by_status).chain((policy.attempts_max > 1).then_some(budget)).collect()
 }
 
 fn attempts(policy: Policy) -> String {

@@ -63,7 +63,7 @@ fn what_is_refused_is_refused_with_its_code() {
 #[test]
 fn the_retry_plan_is_the_policys_own() {
     const FILE: &str = "
-pools: { web: { backends: [http://b1:1], retry: { attempts: 2, on_timeout: true } } }
+pools: { web: { backends: [http://b1:1], retry: { attempts: 2, on: [connect, reset_before_response, response_timeout], status: 503 } } }
 routes: [{ pool: web }, { match: { path_prefix: /once }, pool: web, retry: { attempts: 1 } }]";
     assert_eq!(
         told(FILE, "GET", "/").pools[0].retry,
@@ -72,7 +72,10 @@ routes: [{ pool: web }, { match: { path_prefix: /once }, pool: web, retry: { att
             "not connected: another backend is tried",
             "sent, no answer: another backend is tried",
             "no answer in time: another backend is tried",
+            "answer not valid: answered 502 (answer_begun)",
             "answer broken off: answered 502 (answer_begun)",
+            "status 503: another backend is tried",
+            "budget: 20 % of the requests may be retries",
         ]
     );
     assert_eq!(
@@ -82,6 +85,7 @@ routes: [{ pool: web }, { match: { path_prefix: /once }, pool: web, retry: { att
             "not connected: answered 502 (attempts_used_up)",
             "sent, no answer: answered 502 (not_idempotent)",
             "no answer in time: answered 504 (not_idempotent)",
+            "answer not valid: answered 502 (answer_begun)",
             "answer broken off: answered 502 (answer_begun)",
         ]
     );

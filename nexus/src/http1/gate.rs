@@ -48,7 +48,7 @@ pub struct Request {
     pub upgrade: Option<Span>,
     /// Whether it is HEAD, whose answer has no body.
     pub is_head: bool,
-    /// Whether running it twice equals running it once (RFC 9110 §9.2.2).
+    /// Whether running it twice equals running it once (RFC 9110 §9.2.2, or the retry policy).
     pub is_idempotent: bool,
     /// What `Max-Forwards` leaves after this hop, for the methods that heed it.
     pub max_forwards: Option<u64>,

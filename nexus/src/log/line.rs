@@ -70,9 +70,11 @@ pub(super) fn text(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     if record.attempts > 1 {
         write!(out, " attempts={}", record.attempts).expect("writing to memory cannot fail");
     }
-    for (backend, reason) in record.failed {
-        write!(out, " failed={}:{}", backend.name, reason.code())
+    for failed in record.failed {
+        write!(out, " failed={}:{}:{}:", failed.backend.name, failed.reason.code(), failed.phase())
             .expect("writing to memory cannot fail");
+        milliseconds(out, failed.took);
+        out.extend_from_slice(b"ms");
     }
     if let Some(reason) = record.reason {
         write!(out, " reason={}", reason.code()).expect("writing to memory cannot fail");
@@ -121,10 +123,15 @@ pub(super) fn json(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     number(out, "bytes_out", record.bytes_out);
     if !record.failed.is_empty() {
         key(out, "failed");
-        for (at, (backend, reason)) in record.failed.iter().enumerate() {
-            out.push(if at == 0 { b'[' } else { b',' });
-            write!(out, "{{\"backend\":\"{}\",\"reason\":\"{}\"}}", backend.name, reason.code())
-                .expect("writing to memory cannot fail");
+        for (at, failed) in record.failed.iter().enumerate() {
+            out.extend_from_slice(if at == 0 { b"[{\"backend\":\"" } else { b",{\"backend\":\"" });
+            out.extend_from_slice(failed.backend.name.as_bytes());
+            out.push(b'"');
+            string(out, "reason", failed.reason.code().as_bytes());
+            string(out, "phase", failed.phase().as_bytes());
+            key(out, "duration_ms");
+            milliseconds(out, failed.took);
+            out.push(b'}');
         }
         out.push(b']');
     }

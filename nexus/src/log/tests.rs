@@ -40,7 +40,9 @@ fn a_line_for_people_has_no_byte_that_a_terminal_obeys() {
 fn a_json_line_is_json_and_says_what_failed() {
     let url = "http://a:1".parse().unwrap();
     let backend = Backend::new(url, Arc::default(), crate::health::Verdict::Up);
-    let failed = [(Arc::new(backend), Reason::ConnectRefused)];
+    let took = Duration::from_micros(1234);
+    let (backend, progress) = (Arc::new(backend), Progress::NothingSent);
+    let failed = [Failed { backend, reason: Reason::ConnectRefused, progress, took }];
     let record =
         Record { failed: &failed, attempts: 2, reason: Some(Reason::BackendClosed), ..record() };
     let value: serde_json::Value =
@@ -49,6 +51,8 @@ fn a_json_line_is_json_and_says_what_failed() {
     assert_eq!(value["path"], "/a\"\u{9b}");
     assert_eq!(value["duration_ms"], 1.234);
     assert_eq!(value["failed"][0]["reason"], "connect_refused");
+    assert_eq!(value["failed"][0]["phase"], "connect");
+    assert_eq!(value["failed"][0]["duration_ms"], 1.234);
     assert_eq!(value["reason"], "backend_closed");
 }
 

@@ -234,7 +234,7 @@ fn a_hanging_backend_is_504_and_another_try_only_when_asked_for() {
 
     let mut settings = settings(&[hang, good.address]);
     settings.pools[0].timeout_response = Duration::from_millis(200);
-    settings.pools[0].retry.on_timeout = true;
+    settings.pools[0].retry.on.response_timeout = true;
     let nexus = start(settings);
     let mut client = Client::connect(&nexus);
     assert_eq!(client.get("/"), "ok");

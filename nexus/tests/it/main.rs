@@ -21,6 +21,7 @@ mod queue;
 mod regression;
 mod reload;
 mod responses;
+mod retries;
 mod routing;
 mod sessions;
 mod shutdown;

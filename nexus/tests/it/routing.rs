@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nexus::retry::Policy;
+use nexus::retry::{Causes, Policy};
 use nexus::route::{
     Action, By, Fixed, HeaderRules, HostPattern, Interval, Matcher, Mirror, Modifiers, PathPattern,
     PoolId, RateLimit, Redirect, Rewrite, Route, Split, Table, Template,
@@ -173,7 +173,11 @@ fn a_route_has_its_own_patience() {
     );
     let mut impatient = route("/", to(0));
     impatient.modifiers.timeout_response = Some(Duration::from_millis(200));
-    impatient.modifiers.retry = Some(Policy { attempts_max: 2, on_timeout: true });
+    impatient.modifiers.retry = Some(Policy {
+        attempts_max: 2,
+        on: Causes { response_timeout: true, ..Causes::default() },
+        ..Policy::default()
+    });
     let mut settings = settings(&[slow.address, fast.address]);
     settings.routes = Some(Arc::new(Table::build(vec![impatient]).unwrap()));
     let nexus = start(settings);

@@ -67,40 +67,27 @@ pub(super) static HEADERS: Table = Table {
     groups: &[],
 };
 
-/// What is tried again of requests of a route.
-pub(super) static RETRY: Table = Table {
-    name: "a retry policy of a route",
-    keys: &[
-        key(
-            "attempts",
-            One(Scalar::Whole(1, 100)),
-            Absent("the pool's; of a split, its first pool's"),
-            "Backends that one request is tried on at most; 1 is never again.",
-            "1",
-        )
-        .known_as(&["retries", "tries", "max", "max_attempts", "count"]),
-        key(
-            "on_timeout",
-            One(Scalar::Bool),
-            Absent("the pool's; of a split, its first pool's"),
-            "Also try an idempotent request elsewhere when a backend did not answer in time.",
-            "true",
-        ),
-    ],
-    groups: &[],
-};
-
 /// How long a backend may take for requests of a route.
 pub(super) static TIMEOUTS: Table = Table {
     name: "timeouts of a route",
-    keys: &[key(
-        "response",
-        One(Scalar::Time),
-        Absent("the pool's"),
-        "From the end of a request to the head of its answer (504).",
-        "2m",
-    )
-    .known_as(&["read", "upstream"])],
+    keys: &[
+        key(
+            "response",
+            One(Scalar::Time),
+            Absent("the pool's"),
+            "From the end of a request to the head of its answer (504).",
+            "2m",
+        )
+        .known_as(&["read", "upstream"]),
+        key(
+            "total",
+            One(Scalar::Time),
+            Absent("the pool's"),
+            "From the head of a request to the head of its answer, over all attempts and waits (504).",
+            "10s",
+        )
+        .known_as(&["request", "deadline"]),
+    ],
     groups: &[],
 };
 

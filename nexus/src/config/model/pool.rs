@@ -3,6 +3,7 @@
 use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, One, Short, Table as Keys};
 use super::probing::HEALTH_CHECK;
+use super::retrying::RETRY;
 use super::{Group, Kind, Table, key};
 use crate::config::scalar::Scalar;
 
@@ -359,28 +360,6 @@ static HASH_KEY: Table = Table {
     groups: &[Group { keys: &["by", "header", "cookie", "query"], is_required: false }],
 };
 
-static RETRY: Table = Table {
-    name: "a retry policy",
-    keys: &[
-        key(
-            "attempts",
-            One(Scalar::Whole(1, 100)),
-            Is("3"),
-            "Backends that one request is tried on at most; 1 is never again.",
-            "2",
-        )
-        .known_as(&["retries", "tries", "max", "max_attempts", "count"]),
-        key(
-            "on_timeout",
-            One(Scalar::Bool),
-            Is("false"),
-            "Also try an idempotent request elsewhere when a backend did not answer in time.",
-            "true",
-        ),
-    ],
-    groups: &[],
-};
-
 static TIMEOUTS: Table = Table {
     name: "timeouts of a pool",
     keys: &[
@@ -399,6 +378,14 @@ static TIMEOUTS: Table = Table {
             "5s",
         )
         .known_as(&["read", "server", "upstream"]),
+        key(
+            "total",
+            One(Scalar::Time),
+            Absent("no limit"),
+            "From the head of a request to the head of its answer, over all attempts and waits (504).",
+            "10s",
+        )
+        .known_as(&["request", "deadline"]),
     ],
     groups: &[],
 };

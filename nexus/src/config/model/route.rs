@@ -2,8 +2,9 @@
 
 use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, One, Short, Table as Keys};
-use super::change::{HEADERS, RATE_LIMIT, RETRY, REWRITE, TIMEOUTS};
+use super::change::{HEADERS, RATE_LIMIT, REWRITE, TIMEOUTS};
 use super::matching::MATCH;
+use super::retrying::RETRY_OF_ROUTE;
 use super::{Group, Key, Kind, Table, key};
 use crate::config::scalar::Scalar;
 
@@ -87,7 +88,7 @@ const KEYS: &[Key] = &[
     .known_as(&["timeout"]),
     key(
         "retry",
-        Keys(&RETRY),
+        Keys(&RETRY_OF_ROUTE),
         Section,
         "What is tried again of requests of this route.",
         "{ attempts: 1 }",

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use crate::config::node::{Entry, Span};
 use crate::config::problem::{Problem, Step};
-use crate::config::quantity::show_time;
-use crate::config::read::{probing, sticky};
+use crate::config::read::{probing, retrying, sticky};
 use crate::config::section::Section;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
@@ -58,20 +57,14 @@ pub(super) fn read(
             .map(|sticky| sticky::read(&sticky, section.written("queue").is_some(), problems)),
         zone_load_max: section.whole("zone_load"),
         probing: probing::read(&health_check, problems),
-        retry: Policy {
-            attempts_max: retry.whole("attempts"),
-            on_timeout: retry.bool("on_timeout"),
-        },
+        retry: retrying::read(&retry, &Policy::default()),
         timeout_connect: timeouts.time("connect"),
         timeout_response: timeouts.time("response"),
+        timeout_total: timeouts.time_if("total"),
     };
-    retries(&settings, &retry, problems);
     let is_written = timeouts.written("connect").is_some();
-    let places = Places {
-        timeouts: timeouts.place(if is_written { "connect" } else { "response" }),
-        retry: retry.place("on_timeout"),
-    };
-    deadlines(&settings, places, shutdown, problems);
+    let written = timeouts.place(if is_written { "connect" } else { "response" });
+    retrying::check(&settings, (&retry, written), shutdown, problems);
     Pool { settings, span: entry.span, is_short: false }
 }
 
@@ -167,57 +160,10 @@ pub(super) fn of_route(
     let settings = PoolSettings {
         retry: modifiers.retry.unwrap_or(pool.settings.retry),
         timeout_response: modifiers.timeout_response.unwrap_or(pool.settings.timeout_response),
+        timeout_total: modifiers.timeout_total.or(pool.settings.timeout_total),
         ..pool.settings.clone()
     };
-    retries(&settings, &retry, problems);
     let by_timeout = timeouts.written("response").is_some();
     let written = if by_timeout { timeouts.place("response") } else { retry.span() };
-    let by_retry = retry.written("on_timeout").map_or(written, |node| node.span);
-    let places = Places { timeouts: written, retry: by_retry };
-    deadlines(&settings, places, shutdown, problems);
-}
-
-/// Warns of attempts that cannot be made.
-fn retries(pool: &PoolSettings, section: &Section<'_>, problems: &mut Vec<Problem>) {
-    let attempts = pool.retry.attempts_max;
-    let count = u32::try_from(pool.backends.len()).unwrap_or(u32::MAX);
-    if attempts > count && count > 0 && section.written("attempts").is_some() {
-        let cause = format!("{attempts} attempts, but the pool has only {count} backends");
-        let hint = format!("use {count}: a request is tried on each backend once at most");
-        problems.push(Problem::warning(section.place("attempts"), cause, hint));
-    }
-    if pool.retry.on_timeout && attempts == 1 {
-        let hint = "raise `attempts`, or remove `on_timeout`";
-        let cause = "`on_timeout` has no effect with a single attempt";
-        problems.push(Problem::warning(section.place("on_timeout"), cause, hint));
-    }
-}
-
-/// Where it is said how long attempts may take, and which there are.
-#[derive(Clone, Copy)]
-struct Places {
-    timeouts: Span,
-    retry: Span,
-}
-
-/// Warns of attempts that together take longer than anybody waits for them.
-fn deadlines(pool: &PoolSettings, places: Places, shutdown: Duration, problems: &mut Vec<Problem>) {
-    let count = u32::try_from(pool.backends.len()).unwrap_or(u32::MAX);
-    let tries = pool.retry.attempts_max.min(count.max(1));
-    let (each, limit, what, deadline, cure, place) = if pool.retry.on_timeout {
-        let names = ("waiting for answers", "`timeouts.shutdown`", "`timeouts.response`");
-        (pool.timeout_response, shutdown, names.0, names.1, names.2, places.retry)
-    } else {
-        let names = ("connecting", "`timeouts.response`", "`timeouts.connect`");
-        (pool.timeout_connect, pool.timeout_response, names.0, names.1, names.2, places.timeouts)
-    };
-    let all = each.saturating_mul(tries);
-    if tries > 1 && all > limit {
-        let (all, each, limit) = (show_time(all), show_time(each), show_time(limit));
-        let cause = format!(
-            "retries outlive their deadline: {what} {tries} times {each} takes {all}, longer than {deadline}, {limit}"
-        );
-        let hint = format!("lower {cure} or `attempts`, or raise {deadline}");
-        problems.push(Problem::warning(place, cause, hint));
-    }
+    retrying::check(&settings, (&retry, written), shutdown, problems);
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::node::Node;
 use crate::config::problem::{Problem, Step};
+use crate::config::read::retrying;
 use crate::config::section::Section;
 use crate::retry::Policy;
 use crate::route::{
@@ -83,18 +84,15 @@ pub(super) fn modifiers(
     if let Some(action) = action {
         without_effect(section, action, problems);
     }
-    let retry = section.section_if("retry").map(|retry| {
-        let pool = policy.unwrap_or(Policy { attempts_max: 3, on_timeout: false });
-        Policy {
-            attempts_max: retry.whole_if("attempts").unwrap_or(pool.attempts_max),
-            on_timeout: retry.bool_if("on_timeout").unwrap_or(pool.on_timeout),
-        }
-    });
+    let retry = section
+        .section_if("retry")
+        .map(|retry| retrying::read(&retry, &policy.unwrap_or_default()));
     Modifiers {
         rewrite: section.section_if("rewrite").map(|rewrite| self::rewrite(&rewrite, problems)),
         request_headers: headers(&section.section("request_headers"), problems),
         response_headers: headers(&section.section("response_headers"), problems),
         timeout_response: section.section("timeouts").time_if("response"),
+        timeout_total: section.section("timeouts").time_if("total"),
         retry,
         body_bytes_max: section.whole_if("body_limit"),
         mirror: None,

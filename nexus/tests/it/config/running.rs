@@ -42,7 +42,12 @@ fn flags_win_over_the_file_and_defaults_do_not() {
     assert_eq!(flags.listeners[0].port(), 7);
     assert_eq!(flags.timeouts.idle.as_secs(), 1);
     assert_eq!(flags.timeouts.head, plain.timeouts.head);
-    assert!(flags.pools.iter().all(|pool| pool.retry.attempts_max == 1 && pool.retry.on_timeout));
+    assert!(
+        flags
+            .pools
+            .iter()
+            .all(|pool| pool.retry.attempts_max == 1 && pool.retry.on.response_timeout)
+    );
     assert_eq!(flags.access_log, None);
     assert!(plain.pools.iter().all(|pool| pool.retry.attempts_max == 3));
     assert_eq!(plain.access_log, Some(nexus::log::LogFormat::Json));
