@@ -1,5 +1,6 @@
 //! One address that requests are sent to, and what is known of it.
 
+pub mod conduct;
 pub mod connections;
 pub mod idle;
 pub mod latency;
@@ -15,8 +16,10 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
+use crate::ejection::{Others, Rules, Standing};
 use crate::health::{Health, Observation, Verdict};
 
+use conduct::Conduct;
 use connections::Connections;
 use latency::Latency;
 use orders::Orders;
@@ -93,10 +96,15 @@ impl Serial {
     }
 }
 
-/// Returns milliseconds since the first call.
-pub fn now_ms() -> u32 {
+/// Returns the time since the first call.
+pub fn uptime() -> Duration {
     static BEGAN: OnceLock<Instant> = OnceLock::new();
-    BEGAN.get_or_init(Instant::now).elapsed().as_millis() as u32
+    BEGAN.get_or_init(Instant::now).elapsed()
+}
+
+/// The same in milliseconds.
+pub fn now_ms() -> u32 {
+    uptime().as_millis() as u32
 }
 
 /// Returns milliseconds since 1970.
@@ -139,6 +147,8 @@ pub struct Backend {
     pub orders: Orders,
     /// When it came back, or came to a pool that was there, in [`now_ms`] plus one; 0 is neither.
     returned: AtomicU32,
+    /// How it answers, as far as its pool wants to know.
+    pub conduct: Conduct,
     /// How long it takes to answer, as far as its pool wants to know.
     pub latency: Latency,
     /// Rung when the verdict flips, so that the control task lays out the picker.
@@ -170,6 +180,7 @@ impl Backend {
             tunnels: AtomicU32::new(0),
             orders: Orders::default(),
             returned: AtomicU32::new(0),
+            conduct: Conduct::default(),
             latency: Latency::default(),
             bell,
             doubted: Notify::new(),
@@ -179,6 +190,37 @@ impl Backend {
     /// Returns whether the verdict is UP.
     pub fn is_up(&self) -> bool {
         self.is_up.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether it gets requests: the verdict is UP, and it is not ejected.
+    pub fn is_available(&self) -> bool {
+        self.is_up() && !self.conduct.is_out()
+    }
+
+    /// Counts an answer with this status, 502 for a failed attempt, where bad answers eject.
+    pub fn answered(&self, rules: &Rules, status: u16) {
+        if self.conduct.count(rules, status) {
+            self.bell.notify_one();
+        }
+    }
+
+    /// Judges its answers. Only the control task calls this.
+    pub fn judge(&self, rules: &Rules, others: Others) {
+        let now = uptime();
+        let Some(standing) = self.conduct.judge(rules, others, now) else { return };
+        let (backend, times) = (&self.name, self.conduct.ejection().times);
+        match standing {
+            Standing::Out(cause, until) => {
+                let seconds = (until - now).as_secs_f32();
+                let cause = cause.code();
+                tracing::warn!(%backend, cause, seconds, times, "backend is ejected");
+            }
+            Standing::HalfOpen(_) => tracing::info!(%backend, "ejected backend is tried out"),
+            Standing::In => {
+                self.returns();
+                tracing::info!(%backend, "backend is no longer ejected");
+            }
+        }
     }
 
     /// Notes that it gets requests again, or for the first time.

@@ -217,7 +217,11 @@ impl Control {
                 () = bell.notified() => self.lay_out(),
                 () = tokio::time::sleep(RAMP_STEP), if self.is_ramping => self.lay_out(),
                 _ = seconds.tick() => {
-                    self.published.current().pools.iter().for_each(Pool::begin_second);
+                    let snapshot = self.published.current();
+                    snapshot.pools.iter().for_each(Pool::begin_second);
+                    if snapshot.pools.iter().any(Pool::looks_back) {
+                        self.lay_out();
+                    }
                 }
                 command = commands.recv() => match command {
                     Some(command) => self.obey(command).await,

@@ -19,6 +19,7 @@ pub mod pool;
 pub mod picker;
 pub mod place;
 pub mod forward;
+pub mod ejection;
 pub mod exchange;
 pub mod respond;
 pub mod tunnel;

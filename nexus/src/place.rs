@@ -61,10 +61,10 @@ pub fn take(exchange: &Exchange<'_>, choice: &Choice, tried: &[Place]) -> Option
     }
     let mut left_out = tried.to_vec();
     while let Some(place) = pool.pick(choice.key, &left_out) {
-        // It may have gone DOWN a moment ago, before the layers were laid out anew; or another
+        // It may have gone out a moment ago, before the layers were laid out anew; or another
         // worker took the last place.
-        let is_up = pool.backends()[usize::from(place.0)].is_up();
-        if let Some(taken) = is_up.then(|| take(place)).flatten() {
+        let is_available = pool.backends()[usize::from(place.0)].is_available();
+        if let Some(taken) = is_available.then(|| take(place)).flatten() {
             return Some(taken);
         }
         left_out.push(place);

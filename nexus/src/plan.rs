@@ -186,6 +186,7 @@ impl Plan {
         value("timeouts.connect", &old.timeout_connect, &new.timeout_connect);
         value("timeouts.response", &old.timeout_response, &new.timeout_response);
         value("timeouts.total", &old.timeout_total, &new.timeout_total);
+        self.value(&what, "ejection", &old.ejection, &new.ejection);
         self.retry(&what, &old.retry, &new.retry);
         self.probing(&what, &old.probing, &new.probing);
     }

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::backend::{Backend, BackendUrl, Serial, now_ms};
+use crate::ejection::{Ejection, Others};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
 use crate::retry::budget::Budget;
 use crate::session;
@@ -24,6 +25,9 @@ use sessions::{Session, Sessions};
 
 /// The first turn is one of so many: not below what the longest schedule has.
 const STARTS: usize = 1 << 20;
+
+/// The part of its weight that a backend has while it is tried out, in percent.
+const TRICKLE: u32 = 5;
 
 /// The backends that share the requests.
 pub struct Pool {
@@ -133,6 +137,11 @@ impl Pool {
         self.budget.tick(self.turn.load(Ordering::Relaxed));
     }
 
+    /// Says whether backends are judged by what they answered in a window of time.
+    pub fn looks_back(&self) -> bool {
+        self.settings.ejection.as_ref().is_some_and(|rules| rules.failure_percent > 0)
+    }
+
     /// Takes a retry of a request that may have run out of the budget, if there is one left.
     pub fn take_retry(&self, percent: u32) -> bool {
         self.budget.take(self.turn.load(Ordering::Relaxed), percent)
@@ -150,7 +159,7 @@ impl Pool {
 
     /// Says whether there are backends that were not tried and need only have room.
     pub fn has_left(&self, tried: &[Place]) -> bool {
-        let is_left = |place: Place| !tried.contains(&place) && self.backend(place).is_up();
+        let is_left = |place: Place| !tried.contains(&place) && self.backend(place).is_available();
         self.layers.load().candidates().any(|one| is_left(one.place))
     }
 
@@ -163,13 +172,14 @@ impl Pool {
     pub fn home(&self, session: &Session, tried: &[Place]) -> Option<Place> {
         let home = session.home.filter(|home| !tried.contains(home))?;
         let backend = self.backend(home);
-        (backend.is_up() && backend.orders.keeps_sessions(session::now())).then_some(home)
+        (backend.is_available() && backend.orders.keeps_sessions(session::now())).then_some(home)
     }
 
     /// Makes what was observed of the backends' health, and what operators said, count. Only the
     /// control task calls this. Returns whether a backend is on its way to its whole weight: then
     /// it is to be called again soon.
     pub fn lay_out(&self) -> bool {
+        let is_judging = self.judge();
         let all = || (0..).map(Place).zip(&self.backends).zip(&self.settings.backends);
         let parts: Vec<_> = all().map(|((_, backend), _)| self.part(backend)).collect();
         let is_ramping = parts.iter().any(Option::is_some);
@@ -192,10 +202,37 @@ impl Pool {
             _ if is_anybody_available => self.backends.iter().for_each(|one| self.queue.serve(one)),
             _ => self.queue.send_away(None),
         }
-        for gone in self.backends.iter().filter(|backend| !backend.is_up()) {
+        for gone in self.backends.iter().filter(|backend| !backend.is_available()) {
             self.queue.send_away(Some(gone.serial));
         }
-        is_ramping
+        is_ramping || is_judging
+    }
+
+    /// Judges how the backends answer; returns whether one is ejected or tried out.
+    fn judge(&self) -> bool {
+        let Some(rules) = &self.settings.ejection else {
+            let is_marked = |backend: &Backend| backend.conduct.ejection() != Ejection::default();
+            let marked = self.backends.iter().filter(|backend| is_marked(backend));
+            marked.for_each(|backend| backend.conduct.forget());
+            return false;
+        };
+        let is_ejected =
+            |backend: &Backend| backend.conduct.is_out() || backend.conduct.is_half_open();
+        let max = (self.backends.len() * rules.percent_max as usize / 100).max(1);
+        for backend in &self.backends {
+            let others = || {
+                let all = self.backends.iter().zip(&self.settings.backends);
+                all.filter(|(other, _)| other.serial != backend.serial)
+            };
+            let is_usual = |(other, wanted): &(&Arc<Backend>, &BackendSettings)| {
+                let is_ready = other.is_available() && !other.conduct.is_half_open();
+                is_ready && other.orders.weight(wanted.weight) > 0
+            };
+            let may_eject = others().filter(|(other, _)| is_ejected(other)).count() < max;
+            let is_anybody = others().any(|other| is_usual(&other));
+            backend.judge(rules, Others { may_eject, is_anybody });
+        }
+        self.backends.iter().any(|backend| is_ejected(backend))
     }
 
     fn member(
@@ -205,12 +242,13 @@ impl Pool {
         wanted: &BackendSettings,
         (part, whole): (u32, u32),
     ) -> Member {
-        let (is_available, id) = (backend.is_up(), hash(backend.name.as_bytes()));
+        let (is_available, id) = (backend.is_available(), hash(backend.name.as_bytes()));
         let weight = backend.orders.weight(wanted.weight);
         let weight = (weight * part).max(weight.min(1));
         // Whoever waits in the queue must not fall on a backend that has just returned, either.
         let ramped = |max: u32| u64::from(max) * u64::from(part) / u64::from(whole);
-        let room = wanted.under_way_max().map(|max| ramped(max).max(1) as u32);
+        let is_tried_out = backend.conduct.is_half_open().then_some(1);
+        let room = is_tried_out.or(wanted.under_way_max()).map(|max| ramped(max).max(1) as u32);
         let requests_max = room.unwrap_or(u32::MAX);
         backend.room.set(requests_max, weight > 0);
         Member {
@@ -223,7 +261,11 @@ impl Pool {
 
     /// Returns which part of its weight a backend has, in percent, while it is on its way to all.
     fn part(&self, backend: &Backend) -> Option<u32> {
-        self.settings.slow_start?.part(backend.back_for()?)
+        let part = || self.settings.slow_start?.part(backend.back_for()?);
+        if backend.conduct.is_half_open() {
+            return Some(part().map_or(TRICKLE, |part| part.min(TRICKLE)));
+        }
+        part()
     }
 
     /// Takes a place at a backend, if it has one left.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::backend::{Backend, now_ms};
 use crate::buffer::Buffer;
 use crate::connection::{After, Client};
+use crate::ejection::Rules;
 use crate::exchange::Exchange;
 use crate::flow::Flow;
 use crate::forward::{self, Answered};
@@ -123,11 +124,12 @@ async fn find_answer(
         exchange.per_try = attempts.per_try(exchange, pool, place);
         let mut fresh = false;
         let wait = loop {
-            let clock = Clock::start(pool);
+            let watch = Watch::start(pool);
             let failure = match forward::attempt(exchange, &backend, fresh).await {
                 Ok(answered) => {
-                    clock.answered(&backend);
-                    if exchange.retry().statuses.has(answered.response.head.status) {
+                    let status = answered.response.head.status;
+                    watch.answered(&backend, status);
+                    if exchange.retry().statuses.has(status) {
                         next = attempts.leave(exchange, &choice, &answered);
                     }
                     if next.is_some() {
@@ -142,7 +144,7 @@ async fn find_answer(
                 Err(failure) => failure,
             };
             if failure.reason.facts().fault == Fault::Backend {
-                clock.failed(&backend);
+                watch.failed(&backend, failure);
             }
             match attempts.follow(exchange, pool, (&backend, failure)) {
                 Again::Fresh => fresh = true,
@@ -270,25 +272,40 @@ fn keep_session(
     exchange.cookie = sessions.keep(&choice.session, pool.backends(), answer, session::now());
 }
 
-/// Times an attempt, if the pool's algorithm goes by that.
-struct Clock(Option<Instant>);
+/// What an attempt says of its backend, as far as the pool wants to know.
+struct Watch<'p> {
+    /// When it began, if the algorithm goes by time.
+    began: Option<Instant>,
+    /// How bad answers eject, if they do.
+    rules: Option<&'p Rules>,
+}
 
-impl Clock {
-    fn start(pool: &Pool) -> Self {
-        Self(pool.settings.algorithm.times().then(Instant::now))
+impl<'p> Watch<'p> {
+    fn start(pool: &'p Pool) -> Self {
+        Self {
+            began: pool.settings.algorithm.times().then(Instant::now),
+            rules: pool.settings.ejection.as_ref(),
+        }
     }
 
-    fn answered(self, backend: &Backend) {
-        if let Some(began) = self.0 {
+    fn answered(self, backend: &Backend, status: u16) {
+        if let Some(began) = self.began {
             backend.latency.observe(began.elapsed().as_micros() as f32, now_ms());
+        }
+        if let Some(rules) = self.rules {
+            backend.answered(rules, status);
         }
     }
 
     /// A failure counts as a slow answer, or whoever fails quickly would look best.
-    fn failed(&self, backend: &Backend) {
+    fn failed(&self, backend: &Backend, failure: Failure) {
         const AS_SLOW_AS: Duration = Duration::from_secs(1);
-        if let Some(began) = self.0 {
+        const AS_BAD_AS: u16 = 502;
+        if let Some(began) = self.began {
             backend.latency.observe(began.elapsed().max(AS_SLOW_AS).as_micros() as f32, now_ms());
+        }
+        if let Some(rules) = self.rules.filter(|_| !failure.was_stale()) {
+            backend.answered(rules, AS_BAD_AS);
         }
     }
 }

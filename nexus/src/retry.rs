@@ -201,6 +201,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Says whether an idle connection had ended before it was used again, as far as can be told.
+    pub fn was_stale(&self) -> bool {
+        self.reused && self.progress != Progress::Answered && self.reason.is_connection_error()
+    }
+
     /// Says whether nothing of the request was sent, so that it cannot have run.
     pub fn is_unsent(&self) -> bool {
         self.progress == Progress::NothingSent

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use crate::backend::BackendUrl;
+use crate::ejection::Rules;
 use crate::health::Verdict;
 use crate::log::LogFormat;
 use crate::picker::{Algorithm, HashKey};
@@ -165,6 +166,8 @@ pub struct PoolSettings {
     pub sticky: Option<Sticky>,
     /// How its backends are probed.
     pub probing: Probing,
+    /// When backends are ejected for what they answer; `None` is never.
+    pub ejection: Option<Rules>,
     /// What may be tried again.
     pub retry: Policy,
     /// Until a backend accepts a connection.
@@ -285,6 +288,7 @@ impl PoolSettings {
             queue: None,
             sticky: None,
             probing: Probing::default(),
+            ejection: None,
             retry: Policy::default(),
             timeout_connect: Duration::from_secs(2),
             timeout_response: Duration::from_secs(30),

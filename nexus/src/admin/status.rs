@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Shared;
 use crate::backend::Backend;
+use crate::ejection::Standing;
 use crate::health::Verdict;
 use crate::pool::Pool;
 use crate::reload::{History, stamp};
@@ -41,13 +42,15 @@ pub struct PoolStatus {
 pub struct BackendStatus {
     url: String,
     state: &'static str,
-    /// The reason code, if it is DOWN.
+    /// The reason code, if it is DOWN, ejected or tried out after that.
     cause: Option<&'static str>,
     since: String,
     /// Whether a probe has come back from it.
     is_probed: bool,
     /// How often it went DOWN.
     downs: u32,
+    /// How often it was ejected in a row.
+    ejections: u32,
     /// With what an operator said.
     weight: u32,
     is_draining: bool,
@@ -82,7 +85,7 @@ pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
     let now = session::now();
     let one = |pool: &Pool| PoolStatus {
         name: pool.settings.name.clone(),
-        up: pool.backends().iter().filter(|backend| backend.is_up()).count(),
+        up: pool.backends().iter().filter(|backend| backend.is_available()).count(),
         waiting: pool.queue.waiting(),
         backends: pool
             .backends()
@@ -95,9 +98,12 @@ pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
 }
 
 fn backend(pool: &Pool, backend: &Backend, wanted: &BackendSettings, now: u32) -> BackendStatus {
-    let (state, cause) = match backend.health().verdict {
-        Verdict::Up => ("UP", None),
-        Verdict::Down(reason) => ("DOWN", Some(reason.code())),
+    let ejection = backend.conduct.ejection();
+    let (state, cause) = match (backend.health().verdict, ejection.standing) {
+        (Verdict::Down(reason), _) => ("DOWN", Some(reason.code())),
+        (Verdict::Up, Standing::In) => ("UP", None),
+        (Verdict::Up, Standing::Out(cause, _)) => ("EJECTED", Some(cause.code())),
+        (Verdict::Up, Standing::HalfOpen(cause)) => ("HALF_OPEN", Some(cause.code())),
     };
     BackendStatus {
         url: backend.name.to_string(),
@@ -106,6 +112,7 @@ fn backend(pool: &Pool, backend: &Backend, wanted: &BackendSettings, now: u32) -
         since: stamp(backend.since()),
         is_probed: backend.is_probed(),
         downs: backend.downs(),
+        ejections: ejection.times,
         weight: backend.orders.weight(wanted.weight),
         is_draining: backend.orders.is_draining(),
         tier: wanted.tier,

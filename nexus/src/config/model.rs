@@ -7,6 +7,7 @@
 use crate::config::scalar::Scalar;
 
 mod change;
+mod ejection;
 mod matching;
 mod pool;
 mod probing;

@@ -2,6 +2,7 @@
 
 use super::{Asked, Candidate, Origin, PoolExplained};
 use crate::backend::{Backend, now_ms};
+use crate::ejection::Standing;
 use crate::health::Verdict;
 use crate::picker::{Algorithm, HashKey, Place};
 use crate::pool::Pool;
@@ -98,6 +99,15 @@ fn candidate(
             (false, format!("DOWN, {}: {}", reason.code(), reason.facts().sentence))
         }
     };
+    let standing = backend.conduct.ejection().standing;
+    let is_available = is_available && !matches!(standing, Standing::Out(..));
+    match standing {
+        Standing::In => {}
+        Standing::Out(cause, _) => why += &format!(", ejected: {}", cause.code()),
+        Standing::HalfOpen(cause) => {
+            why += &format!(", tried out after an ejection: {}", cause.code());
+        }
+    }
     let weight = backend.orders.weight(wanted.weight);
     let is_weighted = pool.settings.backends.iter().any(|other| other.weight != 1);
     if backend.orders.is_draining() {

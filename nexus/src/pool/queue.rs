@@ -92,7 +92,7 @@ impl Queue {
 
     /// Hands a place that is taken over to whoever waits for it; if nobody does, gives it back.
     pub(super) fn pass_on(&self, backend: &Arc<Backend>) {
-        let may_stay = || backend.is_up() && backend.room.may_pass_on();
+        let may_stay = || backend.is_available() && backend.room.may_pass_on();
         if !self.hand_over(backend, may_stay) {
             backend.room.give_back();
             self.serve(backend);
@@ -101,7 +101,7 @@ impl Queue {
 
     /// Hands over the places that a backend has left.
     pub(super) fn serve(&self, backend: &Arc<Backend>) {
-        let take = || backend.is_up() && backend.room.take();
+        let take = || backend.is_available() && backend.room.take();
         while backend.room.is_left() && self.hand_over(backend, take) {}
     }
 

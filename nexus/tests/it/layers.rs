@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules: facts in, values out.
-const POLICY: [&str; 13] = [
+const POLICY: [&str; 14] = [
     "http1",
     "http1.rs",
     "retry.rs",
@@ -13,6 +13,7 @@ const POLICY: [&str; 13] = [
     "pool/layers.rs",
     "session/table.rs",
     "session/token.rs",
+    "ejection.rs",
     "health.rs",
     "reason.rs",
     "route",

@@ -11,6 +11,7 @@ mod balancing;
 mod cli;
 mod config;
 mod contract;
+mod ejection;
 mod failover;
 mod health;
 mod layers;

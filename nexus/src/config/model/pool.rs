@@ -2,6 +2,7 @@
 
 use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, One, Short, Table as Keys};
+use super::ejection::EJECTION;
 use super::probing::HEALTH_CHECK;
 use super::retrying::RETRY;
 use super::{Group, Kind, Table, key};
@@ -97,6 +98,14 @@ pub(super) static POOL: Table = Table {
             "{ interval: 5s }",
         )
         .known_as(&["check", "health", "healthcheck", "probe"]),
+        key(
+            "ejection",
+            Keys(&EJECTION),
+            Absent("never"),
+            "When a backend is ejected for what it answers, whatever its health checks say; `{}` is all defaults.",
+            "{ consecutive_5xx: 3 }",
+        )
+        .known_as(&["outlier_detection", "passive", "passive_health_check", "circuit_breaker"]),
         key(
             "retry",
             Keys(&RETRY),

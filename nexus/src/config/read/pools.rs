@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::config::node::{Entry, Span};
 use crate::config::problem::{Problem, Step};
+use crate::config::quantity::show_time;
 use crate::config::read::{probing, retrying, sticky};
 use crate::config::section::Section;
+use crate::ejection::Rules;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
 use crate::pool::queue::QueueRules;
@@ -57,6 +59,7 @@ pub(super) fn read(
             .map(|sticky| sticky::read(&sticky, section.written("queue").is_some(), problems)),
         zone_load_max: section.whole("zone_load"),
         probing: probing::read(&health_check, problems),
+        ejection: section.section_if("ejection").map(|ejection| ejections(&ejection, problems)),
         retry: retrying::read(&retry, &Policy::default()),
         timeout_connect: timeouts.time("connect"),
         timeout_response: timeouts.time("response"),
@@ -143,6 +146,33 @@ fn balancing(
         problems.push(Problem::warning(section.place("backends"), cause, hint));
     }
     (algorithm, hash_key)
+}
+
+/// Reads when backends are ejected.
+fn ejections(section: &Section<'_>, problems: &mut Vec<Problem>) -> Rules {
+    let rules = Rules {
+        consecutive_5xx: section.whole("consecutive_5xx"),
+        consecutive_gateway: section.whole("consecutive_gateway"),
+        failure_percent: section.whole("failure_percent"),
+        requests_min: section.whole("min_requests"),
+        window: section.time("window"),
+        time: section.time("time"),
+        time_max: section.time("max_time"),
+        percent_max: section.whole("max_percent"),
+        half_open: section.whole("half_open"),
+    };
+    if rules.consecutive_5xx == 0 && rules.consecutive_gateway == 0 && rules.failure_percent == 0 {
+        let cause = "`ejection` has no effect: no limit is set";
+        let hint = "set `consecutive_5xx`, `consecutive_gateway` or `failure_percent`";
+        problems.push(Problem::warning(section.span(), cause, hint));
+    }
+    if rules.time > rules.time_max {
+        let (time, max) = (show_time(rules.time), show_time(rules.time_max));
+        let cause = format!("an ejection of {time} is longer than `max_time`, {max}");
+        let hint = "raise `max_time`, or lower `time`";
+        problems.push(Problem::warning(section.place("time"), cause, hint));
+    }
+    rules
 }
 
 /// Warns of what a route says of its pool's attempts and times.

@@ -1,0 +1,99 @@
+//! How a backend answers: counted by the workers where its pool ejects for that, judged by the
+//! control task alone.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use crate::ejection::{Ejection, Others, Rules, Seen, Standing, Step};
+
+/// What was counted, and the judgement.
+#[derive(Default)]
+pub struct Conduct {
+    streak_5xx: AtomicU32,
+    streak_gateway: AtomicU32,
+    good: AtomicU32,
+    bad: AtomicU32,
+    is_out: AtomicBool,
+    is_half_open: AtomicBool,
+    ejection: Mutex<Ejection>,
+}
+
+impl Conduct {
+    /// Counts an answer, or 502 for a failed attempt; says whether it is to be judged at once.
+    pub fn count(&self, rules: &Rules, status: u16) -> bool {
+        if !(500..=599).contains(&status) {
+            self.good.fetch_add(1, Relaxed);
+            // A store that changes nothing would still take the line from other workers.
+            for streak in [&self.streak_5xx, &self.streak_gateway] {
+                if streak.load(Relaxed) > 0 {
+                    streak.store(0, Relaxed);
+                }
+            }
+            return false;
+        }
+        self.bad.fetch_add(1, Relaxed);
+        let streak = self.streak_5xx.fetch_add(1, Relaxed) + 1;
+        let gateway = if matches!(status, 502..=504) {
+            self.streak_gateway.fetch_add(1, Relaxed) + 1
+        } else {
+            self.streak_gateway.store(0, Relaxed);
+            0
+        };
+        let reaches = |streak: u32, limit: u32| limit > 0 && streak >= limit;
+        let is_over = reaches(streak, rules.consecutive_5xx)
+            || reaches(gateway, rules.consecutive_gateway)
+            || self.is_half_open.load(Relaxed);
+        is_over && !self.is_out.load(Relaxed)
+    }
+
+    /// Says whether it gets no requests for what it answered.
+    pub fn is_out(&self) -> bool {
+        self.is_out.load(Relaxed)
+    }
+
+    /// Says whether it is tried out with one request at a time.
+    pub fn is_half_open(&self) -> bool {
+        self.is_half_open.load(Relaxed)
+    }
+
+    /// Returns the judgement.
+    pub fn ejection(&self) -> Ejection {
+        *self.ejection.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// Judges what was counted; returns the standing if it changed. Only the control task calls
+    /// this.
+    pub fn judge(&self, rules: &Rules, others: Others, now: Duration) -> Option<Standing> {
+        let seen = Seen {
+            streak_5xx: self.streak_5xx.load(Relaxed),
+            streak_gateway: self.streak_gateway.load(Relaxed),
+            good: self.good.load(Relaxed),
+            bad: self.bad.load(Relaxed),
+        };
+        let mut ejection = self.ejection.lock().expect("nothing panics while it holds this lock");
+        let step = ejection.step(rules, seen, others, (now, fastrand::f64()));
+        let standing = ejection.standing;
+        drop(ejection);
+        if step == Step::Stays {
+            return None;
+        }
+        self.begin_anew(standing);
+        (step == Step::Changed).then_some(standing)
+    }
+
+    /// Forgets everything: the pool ejects nobody any more.
+    pub fn forget(&self) {
+        *self.ejection.lock().expect("nothing panics while it holds this lock") =
+            Ejection::default();
+        self.begin_anew(Standing::In);
+    }
+
+    fn begin_anew(&self, standing: Standing) {
+        for count in [&self.streak_5xx, &self.streak_gateway, &self.good, &self.bad] {
+            count.store(0, Relaxed);
+        }
+        self.is_out.store(matches!(standing, Standing::Out(..)), Relaxed);
+        self.is_half_open.store(matches!(standing, Standing::HalfOpen(_)), Relaxed);
+    }
+}

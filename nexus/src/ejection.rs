@@ -1,0 +1,294 @@
+//! Who answers badly gets no requests for a while, whatever its probes say. Pure: what was seen and
+//! the time in, a new standing out.
+
+use std::time::Duration;
+
+/// When a backend is ejected, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// After so many 5xx or failed attempts in a row; 0 is never.
+    pub consecutive_5xx: u32,
+    /// After so many 502, 503, 504 or failed attempts in a row; 0 is never.
+    pub consecutive_gateway: u32,
+    /// When so many percent of a window's answers were 5xx or failures; 0 is never.
+    pub failure_percent: u32,
+    /// In a window with fewer answers the share proves nothing.
+    pub requests_min: u32,
+    /// How long a window is.
+    pub window: Duration,
+    /// How long the first ejection lasts; each further one so much longer.
+    pub time: Duration,
+    /// How long an ejection lasts at most.
+    pub time_max: Duration,
+    /// So many percent of a pool are ejected at most, but one may always be.
+    pub percent_max: u32,
+    /// So many good answers in a row, one request at a time, end an ejection.
+    pub half_open: u32,
+}
+
+/// Why a backend is ejected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// 5xx in a row.
+    Consecutive5xx,
+    /// 502, 503, 504 in a row.
+    ConsecutiveGateway,
+    /// Too many of a window.
+    FailurePercent,
+    /// A bad answer while it was tried out.
+    StillBad,
+}
+
+impl Cause {
+    /// Returns the stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Consecutive5xx => "consecutive_5xx",
+            Self::ConsecutiveGateway => "consecutive_gateway",
+            Self::FailurePercent => "failure_percent",
+            Self::StillBad => "still_bad",
+        }
+    }
+}
+
+/// Whether a backend gets requests, as far as its answers decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Standing {
+    /// As many as it should.
+    #[default]
+    In,
+    /// None until then.
+    Out(Cause, Duration),
+    /// One at a time, to see how it answers.
+    HalfOpen(Cause),
+}
+
+/// Answers that were counted since the last change, or the beginning of the window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    /// 5xx and failures, the last in a row.
+    pub streak_5xx: u32,
+    /// 502, 503, 504 and failures, the last in a row.
+    pub streak_gateway: u32,
+    /// Others than 5xx.
+    pub good: u32,
+    /// 5xx and failures.
+    pub bad: u32,
+}
+
+/// What the rest of the pool allows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Others {
+    /// Whether one more may be ejected.
+    pub may_eject: bool,
+    /// Whether anybody else is available.
+    pub is_anybody: bool,
+}
+
+/// What a step has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing; counting goes on.
+    Stays,
+    /// Counting begins anew.
+    NewWindow,
+    /// The standing changed, and counting begins anew.
+    Changed,
+}
+
+/// A backend's standing and its past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ejection {
+    /// The standing now.
+    pub standing: Standing,
+    /// How often it was ejected in a row.
+    pub times: u32,
+    /// When the window, or the standing, began.
+    since: Duration,
+}
+
+impl Ejection {
+    /// Looks at what was seen up to `now`, the time since some beginning; `dice` is from 0 to 1.
+    ///
+    /// | standing | what is seen | becomes |
+    /// |---|---|---|
+    /// | in | a limit is reached, and one more may be ejected | out |
+    /// | out | its time is over | half open |
+    /// | half open | a bad answer | out, for longer |
+    /// | half open | `half_open` good answers, no bad one | in |
+    /// | out, half open | nobody else is available | in |
+    pub fn step(&mut self, rules: &Rules, seen: Seen, others: Others, at: (Duration, f64)) -> Step {
+        let (now, dice) = at;
+        let next = match self.standing {
+            Standing::In => match self.cause(rules, seen) {
+                Some(cause) if others.may_eject && others.is_anybody => {
+                    // A long time of good conduct makes good.
+                    if now.saturating_sub(self.since) >= rules.time_max {
+                        self.times = 0;
+                    }
+                    self.out(rules, cause, (now, dice))
+                }
+                _ => Standing::In,
+            },
+            _ if !others.is_anybody => Standing::In,
+            Standing::Out(cause, until) if now >= until => Standing::HalfOpen(cause),
+            Standing::HalfOpen(_) if seen.bad > 0 => self.out(rules, Cause::StillBad, (now, dice)),
+            Standing::HalfOpen(_) if seen.good >= rules.half_open => Standing::In,
+            as_it_is => as_it_is,
+        };
+        let is_window_over = next == Standing::In && now.saturating_sub(self.since) >= rules.window;
+        if next != self.standing {
+            (self.standing, self.since) = (next, now);
+            Step::Changed
+        } else if is_window_over && rules.failure_percent > 0 {
+            self.since = now;
+            Step::NewWindow
+        } else {
+            Step::Stays
+        }
+    }
+
+    fn cause(&self, rules: &Rules, seen: Seen) -> Option<Cause> {
+        let reaches = |streak: u32, limit: u32| limit > 0 && streak >= limit;
+        let all = u64::from(seen.good) + u64::from(seen.bad);
+        let is_enough = all >= u64::from(rules.requests_min.max(1));
+        let limit = u64::from(rules.failure_percent);
+        if reaches(seen.streak_gateway, rules.consecutive_gateway) {
+            Some(Cause::ConsecutiveGateway)
+        } else if reaches(seen.streak_5xx, rules.consecutive_5xx) {
+            Some(Cause::Consecutive5xx)
+        } else if limit > 0 && is_enough && u64::from(seen.bad) * 100 >= limit * all {
+            Some(Cause::FailurePercent)
+        } else {
+            None
+        }
+    }
+
+    /// Goes out for longer each time, and never for the same time as others.
+    fn out(&mut self, rules: &Rules, cause: Cause, (now, dice): (Duration, f64)) -> Standing {
+        const JITTER: f64 = 0.1;
+        self.times = self.times.saturating_add(1);
+        let time = rules.time.saturating_mul(self.times).min(rules.time_max);
+        let time = time.mul_f64(1.0 + JITTER * dice).min(rules.time_max);
+        Standing::Out(cause, now + time)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULES: Rules = Rules {
+        consecutive_5xx: 3,
+        consecutive_gateway: 2,
+        failure_percent: 50,
+        requests_min: 10,
+        window: Duration::from_secs(10),
+        time: Duration::from_secs(30),
+        time_max: Duration::from_secs(100),
+        percent_max: 50,
+        half_open: 2,
+    };
+    const FREE: Others = Others { may_eject: true, is_anybody: true };
+    const NOTHING: Seen = Seen { streak_5xx: 0, streak_gateway: 0, good: 0, bad: 0 };
+
+    fn at(seconds: u64) -> (Duration, f64) {
+        (Duration::from_secs(seconds), 0.0)
+    }
+
+    fn out(cause: Cause, until: u64) -> Standing {
+        Standing::Out(cause, Duration::from_secs(until))
+    }
+
+    #[test]
+    fn each_limit_ejects_when_it_is_reached() {
+        let cases = [
+            (Seen { streak_5xx: 2, bad: 2, ..NOTHING }, None),
+            (Seen { streak_5xx: 3, bad: 3, ..NOTHING }, Some(Cause::Consecutive5xx)),
+            (
+                Seen { streak_gateway: 2, streak_5xx: 2, good: 0, bad: 2 },
+                Some(Cause::ConsecutiveGateway),
+            ),
+            (Seen { good: 4, bad: 5, ..NOTHING }, None),
+            (Seen { good: 5, bad: 5, ..NOTHING }, Some(Cause::FailurePercent)),
+            (Seen { good: 6, bad: 5, ..NOTHING }, None),
+        ];
+        for (seen, cause) in cases {
+            let mut ejection = Ejection::default();
+            ejection.step(&RULES, seen, FREE, at(1));
+            let expected = cause.map_or(Standing::In, |cause| out(cause, 31));
+            assert_eq!(ejection.standing, expected, "{seen:?}");
+        }
+        let off = Rules { consecutive_5xx: 0, consecutive_gateway: 0, failure_percent: 0, ..RULES };
+        let all = Seen { streak_5xx: 99, streak_gateway: 99, good: 0, bad: 99 };
+        assert_eq!(Ejection::default().step(&off, all, FREE, at(1)), Step::Stays);
+    }
+
+    #[test]
+    fn it_comes_back_by_good_answers_only_and_stays_out_longer_each_time() {
+        let bad = Seen { streak_5xx: 3, bad: 3, ..NOTHING };
+        let mut ejection = Ejection::default();
+        ejection.step(&RULES, bad, FREE, at(0));
+        assert_eq!(ejection.step(&RULES, NOTHING, FREE, at(29)), Step::Stays);
+        assert_eq!(ejection.step(&RULES, NOTHING, FREE, at(30)), Step::Changed);
+        assert_eq!(ejection.standing, Standing::HalfOpen(Cause::Consecutive5xx));
+        ejection.step(&RULES, Seen { bad: 1, ..NOTHING }, FREE, at(31));
+        assert_eq!(ejection.standing, out(Cause::StillBad, 91), "twice as long");
+        ejection.step(&RULES, NOTHING, FREE, at(91));
+        assert_eq!(ejection.step(&RULES, Seen { good: 1, ..NOTHING }, FREE, at(92)), Step::Stays);
+        ejection.step(&RULES, Seen { good: 2, ..NOTHING }, FREE, at(93));
+        assert_eq!(ejection.standing, Standing::In);
+        ejection.step(&RULES, bad, FREE, at(94));
+        assert_eq!(ejection.standing, out(Cause::Consecutive5xx, 184), "three times as long");
+    }
+
+    #[test]
+    fn who_is_alone_stays_in_or_is_let_in() {
+        let bad = Seen { streak_5xx: 3, bad: 3, ..NOTHING };
+        let alone = Others { is_anybody: false, ..FREE };
+        let mut ejection = Ejection::default();
+        assert_eq!(ejection.step(&RULES, bad, alone, at(0)), Step::Stays);
+        assert_eq!(
+            ejection.step(&RULES, bad, Others { may_eject: false, ..FREE }, at(0)),
+            Step::Stays
+        );
+        ejection.step(&RULES, bad, FREE, at(0));
+        assert_eq!(ejection.step(&RULES, NOTHING, alone, at(1)), Step::Changed);
+        assert_eq!(ejection.standing, Standing::In);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_change_without_its_reason_and_no_stay_beyond_its_limit(
+            seen in proptest::collection::vec((0u32..5, 0u32..3, 0u32..20, 0u32..20, 0u64..50), 1..200),
+            dice in 0.0f64..1.0,
+        ) {
+            let (mut ejection, mut now) = (Ejection::default(), Duration::ZERO);
+            for (streak_5xx, streak_gateway, good, bad, seconds) in seen {
+                now += Duration::from_secs(seconds);
+                let seen = Seen { streak_5xx, streak_gateway, good, bad };
+                let before = ejection;
+                ejection.step(&RULES, seen, FREE, (now, dice));
+                let is_bad = ejection.cause(&RULES, seen).is_some();
+                match (before.standing, ejection.standing) {
+                    (Standing::In, Standing::Out(_, until)) => {
+                        proptest::prop_assert!(is_bad);
+                        proptest::prop_assert!(until - now >= RULES.time);
+                        proptest::prop_assert!(until - now <= RULES.time_max);
+                    }
+                    (Standing::In, Standing::In) => proptest::prop_assert!(!is_bad),
+                    (Standing::Out(_, until), Standing::HalfOpen(_)) => proptest::prop_assert!(now >= until),
+                    (Standing::Out(_, until), Standing::Out(..)) => proptest::prop_assert!(now < until),
+                    (Standing::HalfOpen(_), Standing::In) => {
+                        proptest::prop_assert!(bad == 0 && good >= RULES.half_open);
+                    }
+                    (Standing::HalfOpen(_), Standing::Out(Cause::StillBad, until)) => {
+                        proptest::prop_assert!(bad > 0 && until - now <= RULES.time_max);
+                    }
+                    (Standing::HalfOpen(_), Standing::HalfOpen(_)) => proptest::prop_assert!(bad == 0),
+                    (before, after) => proptest::prop_assert!(false, "{:?} became {:?}", before, after),
+                }
+            }
+        }
+    }
+}

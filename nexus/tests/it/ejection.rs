@@ -1,0 +1,164 @@
+//! Stories of backends that answer, but badly: who is ejected, and how it comes back.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
+use std::time::Duration;
+
+use nexus::app::Nexus;
+use nexus::ejection::{Rules, Standing};
+use nexus::settings::Settings;
+
+use crate::world::{Backend, Client, Next, backend, lines, settings, start, status, until};
+
+/// Strict, and soon forgiving.
+const RULES: Rules = Rules {
+    consecutive_5xx: 3,
+    consecutive_gateway: 0,
+    failure_percent: 0,
+    requests_min: 10,
+    window: Duration::from_secs(10),
+    time: Duration::from_millis(200),
+    time_max: Duration::from_secs(5),
+    percent_max: 50,
+    half_open: 3,
+};
+
+/// A backend that answers with a status that can be changed.
+fn moody(first: u16) -> (Backend, Arc<AtomicU16>) {
+    let mood = Arc::new(AtomicU16::new(first));
+    let current = Arc::clone(&mood);
+    let backend = Backend::new(move |stream, _| {
+        let answer = format!("HTTP/1.1 {} It\r\nContent-Length: 0\r\n\r\n", current.load(SeqCst));
+        let _ = stream.write_all(answer.as_bytes());
+        Next::Continue
+    });
+    (backend, mood)
+}
+
+fn ejecting(backends: &[&Backend], rules: Rules) -> Settings {
+    let mut settings = settings(&backends.iter().map(|one| one.address).collect::<Vec<_>>());
+    settings.pools[0].ejection = Some(rules);
+    settings
+}
+
+fn get(client: &mut Client) -> u16 {
+    status(&client.ask(&lines("GET / HTTP/1.1|Host: a||")).0)
+}
+
+fn standing(nexus: &Nexus, at: usize) -> Standing {
+    backend(nexus, at).conduct.ejection().standing
+}
+
+#[test]
+fn who_answers_badly_is_ejected_and_comes_back_by_good_answers() {
+    let ((bad, mood), (good, _)) = (moody(500), moody(200));
+    let nexus = start(ejecting(&[&bad, &good], RULES));
+    let mut client = Client::connect(&nexus);
+    let mut seen = Vec::new();
+    until("it is ejected", || {
+        seen.push(get(&mut client));
+        standing(&nexus, 0) != Standing::In
+    });
+    assert!(seen.iter().filter(|status| **status == 500).count() >= 3, "{seen:?}");
+    assert!(backend(&nexus, 0).is_up(), "its probe is content all the time");
+
+    // As long as it is bad it is tried out with one request at a time, and is out for longer.
+    until("it has failed its trial twice", || {
+        get(&mut client);
+        backend(&nexus, 0).conduct.ejection().times >= 3
+    });
+    let before = bad.count();
+    mood.store(200, SeqCst);
+    until("it is in again", || {
+        get(&mut client);
+        standing(&nexus, 0) == Standing::In
+    });
+    assert!(bad.count() >= before + 3, "three good answers, no fewer");
+    until("it gets its share again", || {
+        let (was, all) = (bad.count(), bad.count() + good.count());
+        (0..20).for_each(|_| assert_eq!(get(&mut client), 200));
+        bad.count() - was == 10 && bad.count() + good.count() == all + 20
+    });
+}
+
+#[test]
+fn what_the_client_did_wrong_counts_against_nobody() {
+    let (backends, _): (Vec<_>, Vec<_>) = [404, 429].map(moody).into_iter().unzip();
+    let nexus = start(ejecting(&[&backends[0], &backends[1]], RULES));
+    let mut client = Client::connect(&nexus);
+    (0..40).for_each(|_| assert!(get(&mut client) < 500));
+    assert_eq!([standing(&nexus, 0), standing(&nexus, 1)], [Standing::In; 2]);
+    assert_eq!([backends[0].count(), backends[1].count()], [20, 20]);
+}
+
+#[test]
+fn no_more_are_ejected_than_may_be_and_never_all() {
+    for (percent_max, most) in [(50, 2), (100, 3), (0, 1)] {
+        let backends: Vec<_> = (0..4).map(|_| moody(503).0).collect();
+        let time = Duration::from_secs(60);
+        let rules = Rules { percent_max, time, time_max: time, ..RULES };
+        let nexus = start(ejecting(&backends.iter().collect::<Vec<_>>(), rules));
+        let mut client = Client::connect(&nexus);
+        let out = || (0..4).filter(|at| standing(&nexus, *at) != Standing::In).count();
+        until("as many are out as may be", || {
+            assert_eq!(get(&mut client), 503);
+            assert!(out() <= most, "{} of {most}", out());
+            out() == most
+        });
+        for _ in 0..100 {
+            get(&mut client);
+            assert_eq!(out(), most);
+        }
+    }
+}
+
+#[test]
+fn who_is_left_alone_is_let_in_again() {
+    let close = lines("HTTP/1.1 200 OK|Content-Length: 0|Connection: close||");
+    let ((bad, _), good) = (moody(500), Backend::answering(&close, || Next::Close));
+    let time = Duration::from_secs(60);
+    let nexus = start(ejecting(&[&bad, &good], Rules { time, time_max: time, ..RULES }));
+    let mut client = Client::connect(&nexus);
+    until("it is ejected", || {
+        get(&mut client);
+        standing(&nexus, 0) != Standing::In
+    });
+    good.stop();
+    until("the bad one answers: better than nobody", || {
+        get(&mut client) == 500 && standing(&nexus, 0) == Standing::In
+    });
+}
+
+#[test]
+fn a_share_of_bad_answers_ejects_once_there_are_enough() {
+    let ((bad, mood), (good, _)) = (moody(200), moody(200));
+    let rules = Rules { consecutive_5xx: 0, failure_percent: 40, ..RULES };
+    let nexus = start(ejecting(&[&bad, &good], rules));
+    let mut client = Client::connect(&nexus);
+    let mut asked = 0;
+    until("it is ejected", || {
+        asked += 1;
+        mood.store(if asked / 2 % 2 == 0 { 500 } else { 200 }, SeqCst);
+        get(&mut client);
+        standing(&nexus, 0) != Standing::In
+    });
+    assert!(bad.count() >= 10, "{}", bad.count());
+}
+
+#[test]
+fn a_pool_that_ejects_no_more_lets_everybody_in() {
+    let ((bad, _), (good, _)) = (moody(500), moody(200));
+    let time = Duration::from_secs(60);
+    let settings = ejecting(&[&bad, &good], Rules { time, time_max: time, ..RULES });
+    let nexus = start(settings.clone());
+    let mut client = Client::connect(&nexus);
+    until("it is ejected", || {
+        get(&mut client);
+        standing(&nexus, 0) != Standing::In
+    });
+    let mut without = settings;
+    without.pools[0].ejection = None;
+    nexus.reload(without).unwrap();
+    until("it is asked again", || get(&mut client) == 500);
+}
