@@ -3,6 +3,7 @@
 pub mod conduct;
 pub mod connections;
 pub mod idle;
+pub mod journal;
 pub mod latency;
 pub mod orders;
 pub mod room;
@@ -21,6 +22,7 @@ use crate::health::{Health, Observation, Verdict};
 
 use conduct::Conduct;
 use connections::Connections;
+use journal::{Journal, Probed, Turn};
 use latency::Latency;
 use orders::Orders;
 use room::Room;
@@ -135,6 +137,8 @@ pub struct Backend {
     since: AtomicU64,
     /// Whether a probe has come back.
     is_probed: AtomicBool,
+    /// What happened to it last.
+    pub journal: Journal,
     /// Connections that are open.
     pub connections: Connections,
     /// Requests under way, from the pick to the last byte.
@@ -174,6 +178,7 @@ impl Backend {
             health: Mutex::new(Health::guess(guess)),
             since: AtomicU64::new(now()),
             is_probed: AtomicBool::new(false),
+            journal: Journal::default(),
             connections: Connections::default(),
             room: Room::default(),
             sessions: Sessions::default(),
@@ -212,12 +217,17 @@ impl Backend {
         match standing {
             Standing::Out(cause, until) => {
                 let seconds = (until - now).as_secs_f32();
+                self.journal.turn(Turn::Ejected { cause, time: until - now });
                 let cause = cause.code();
                 tracing::warn!(%backend, cause, seconds, times, "backend is ejected");
             }
-            Standing::HalfOpen(_) => tracing::info!(%backend, "ejected backend is tried out"),
+            Standing::HalfOpen(_) => {
+                self.journal.turn(Turn::HalfOpen);
+                tracing::info!(%backend, "ejected backend is tried out");
+            }
             Standing::In => {
                 self.returns();
+                self.journal.turn(Turn::NotEjected);
                 tracing::info!(%backend, "backend is no longer ejected");
             }
         }
@@ -268,6 +278,7 @@ impl Backend {
         match verdict {
             Verdict::Up => {
                 self.returns();
+                self.journal.turn(Turn::Up);
                 tracing::info!(backend = %self.name, "backend is UP");
             }
             Verdict::Down(reason) => {
@@ -277,6 +288,7 @@ impl Backend {
                 } else {
                     "request"
                 };
+                self.journal.turn(Turn::Down { cause: reason, seen_by });
                 tracing::warn!(backend = %self.name, cause = reason.code(), seen_by, "backend is DOWN");
             }
         }
@@ -291,8 +303,9 @@ impl Backend {
         SystemTime::UNIX_EPOCH + Duration::from_millis(self.since.load(Ordering::Relaxed))
     }
 
-    /// Notes that a probe has come back.
-    pub fn probed(&self) {
+    /// Notes that a probe has come back, and with what.
+    pub fn probed(&self, probed: Probed) {
+        self.journal.probe(probed);
         self.is_probed.store(true, Ordering::Relaxed);
     }
 

@@ -66,6 +66,8 @@ pub enum Command {
     Status(remote::Status),
     /// Tell what would become of a request, and why, without sending it
     Explain(remote::Explain),
+    /// Tell why a backend gets requests or none: its state, what happened to it, its last probes
+    Why(remote::Why),
     /// Give a backend nothing new, and wait until nothing of it is under way
     Drain(remote::Drain),
     /// Give a backend requests again

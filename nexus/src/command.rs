@@ -5,6 +5,7 @@ pub mod check;
 pub mod init;
 pub mod remote;
 pub mod run;
+pub mod why;
 
 /// What a command has to say.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -263,13 +263,8 @@ impl Control {
     /// Does what an operator says to a backend; returns whether there is one.
     fn change(&mut self, pool: &str, backend: &str, change: Change, by: &By) -> bool {
         let snapshot = self.published.current();
-        let is_it = |known: &&Arc<Backend>| {
-            *known.name == *backend || known.url.authority == backend.trim_end_matches('/')
-        };
-        let Some(pool) = snapshot.pools.iter().find(|known| known.settings.name == pool) else {
-            return false;
-        };
-        let Some(found) = pool.backends().iter().find(is_it) else { return false };
+        let Some((pool, place)) = snapshot.find(pool, backend) else { return false };
+        let found = &pool.backends()[usize::from(place.0)];
         match change {
             Change::Drain(until) => found.orders.drain(until),
             Change::Undrain => found.orders.undrain(),

@@ -77,6 +77,7 @@ fn obey(command: &Command) -> ExitCode {
             command::remote::reload(how, &Disk, is_terminal.then_some(terminal))
         }
         Command::Drain(how) => command::remote::drain(how, &Disk, &mut std::io::stderr()),
+        Command::Why(how) => command::why::why(how, &Disk),
         Command::Undrain(how) => command::remote::undrain(how, &Disk),
         Command::Weight(how) => command::remote::weight(how, &Disk),
         Command::Confirm(how) => command::remote::confirm(how, &Disk),

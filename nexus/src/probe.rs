@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::backend::Backend;
+use crate::backend::journal::Probed;
 use crate::dial;
 use crate::health::{Observation, Verdict};
 use crate::reason::{Fault, Reason};
@@ -26,7 +27,10 @@ pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
     let question = Question::new(&probing.http, &backend.url.authority);
     loop {
         let failures = backend.health().failures;
-        match probe(&backend, &probing, &question).await {
+        let began = Instant::now();
+        let outcome = probe(&backend, &probing, &question).await;
+        let took = began.elapsed();
+        match outcome {
             Ok(()) => backend.observe(Observation::ProbeOk { failures, rise: probing.rise }),
             Err(reason) if reason.facts().fault == Fault::Backend => {
                 backend.observe(Observation::ProbeFailed { reason, fall: probing.fall });
@@ -36,7 +40,7 @@ pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
                 tracing::warn!(backend = %backend.name, cause = reason.code(), "cannot probe");
             }
         }
-        backend.probed();
+        backend.probed(Probed { failure: outcome.err(), took });
         let interval = match backend.health().verdict {
             Verdict::Up => probing.interval,
             Verdict::Down(_) => probing.interval_down.unwrap_or(probing.interval),

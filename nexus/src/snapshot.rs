@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::backend::{Backend, Serial};
 use crate::limiter::Limiter;
+use crate::picker::Place;
 use crate::pool::Pool;
 use crate::route::{Modifiers, Route};
 use crate::settings::Settings;
@@ -73,6 +74,16 @@ impl Snapshot {
         pairs
             .filter_map(|(route, limiter)| Some((route.name.as_str(), limiter.as_ref()?)))
             .collect()
+    }
+
+    /// Finds a backend by its pool's name and its URL, of which `http://` may be left out.
+    pub fn find(&self, pool: &str, backend: &str) -> Option<(&Pool, Place)> {
+        let is_it = |known: &Arc<Backend>| {
+            *known.name == *backend || known.url.authority == backend.trim_end_matches('/')
+        };
+        let pool = self.pools.iter().find(|known| known.settings.name == pool)?;
+        let at = pool.backends().iter().position(is_it)?;
+        Some((pool, Place(u16::try_from(at).ok()?)))
     }
 
     /// Returns every backend of every pool.

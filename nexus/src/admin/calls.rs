@@ -41,6 +41,7 @@ enum Which {
     Readyz,
     Status,
     Pools,
+    Why,
     Config,
     Explain,
     Plan,
@@ -84,6 +85,13 @@ pub static CALLS: &[Call] = &[
         Role::Read,
         Which::Pools,
         "Tells every backend's state, since when and why.",
+    ),
+    call(
+        "GET",
+        "/v1/why",
+        Role::Read,
+        Which::Why,
+        "Tells why the backend `?pool=P&backend=URL` gets requests or none: its state, its last turns and probes.",
     ),
     call(
         "GET",
@@ -287,6 +295,7 @@ async fn run(
         }
         Which::Status => json!(status::status(shared)),
         Which::Pools => json!(status::pools(&shared.published.current())),
+        Which::Why => why(shared, &request)?,
         Which::Config => (*shared.effective.borrow())(),
         Which::Explain => explain(shared, request).await?,
         Which::Plan => plan(shared, request).await?,
@@ -413,20 +422,35 @@ async fn change(
     request: &Request<Incoming>,
     change: Change,
 ) -> Result<Json, Failure> {
-    let (pool, backend) = (query(request, "pool"), query(request, "backend"));
-    let (Some(pool), Some(backend)) = (pool, backend) else {
-        let hint = "name both: ?pool=web&backend=http://10.0.0.5:8081";
-        return Err(Failure::new(400, "no_name", "pool or backend is missing", hint));
-    };
+    let (pool, backend) = named(request)?;
     let (name, url) = (pool.to_owned(), backend.to_owned());
     let by = who.into();
     let command = |reply| Command::Backend { pool: name, backend: url, change, by, reply };
     if ask(shared, command).await? {
         return Ok(json!(status::pools(&shared.published.current())));
     }
+    Err(no_such_backend(pool, backend))
+}
+
+/// Returns the pool and the backend that a call is about.
+fn named(request: &Request<Incoming>) -> Result<(&str, &str), Failure> {
+    let hint = "name both: ?pool=web&backend=http://10.0.0.5:8081";
+    let missing = || Failure::new(400, "no_name", "pool or backend is missing", hint);
+    query(request, "pool").zip(query(request, "backend")).ok_or_else(missing)
+}
+
+fn no_such_backend(pool: &str, backend: &str) -> Failure {
     let hint = "GET /v1/pools, or `nexus status`, names all";
     let message = format!("there is no backend {backend} in a pool {pool}");
-    Err(Failure::new(404, "no_such_backend", message, hint))
+    Failure::new(404, "no_such_backend", message, hint)
+}
+
+fn why(shared: &Shared, request: &Request<Incoming>) -> Result<Json, Failure> {
+    let (pool, backend) = named(request)?;
+    let snapshot = shared.published.current();
+    let (found, place) =
+        snapshot.find(pool, backend).ok_or_else(|| no_such_backend(pool, backend))?;
+    Ok(json!(status::why(found, place)))
 }
 
 /// Tells the control task to do something, and waits for its answer.

@@ -5,10 +5,13 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 
 use super::Shared;
-use crate::backend::Backend;
+use crate::backend::journal::{Probed, Turn, sentence};
+use crate::backend::{Backend, uptime};
 use crate::ejection::Standing;
 use crate::health::Verdict;
+use crate::picker::Place;
 use crate::pool::Pool;
+use crate::reason::Reason;
 use crate::reload::{History, stamp};
 use crate::session;
 use crate::settings::BackendSettings;
@@ -65,6 +68,28 @@ pub struct BackendStatus {
     sessions: Option<u64>,
 }
 
+/// Why a backend gets requests, or none.
+#[derive(Debug, Serialize)]
+pub struct Why {
+    pool: String,
+    #[serde(flatten)]
+    status: BackendStatus,
+    gets_requests: bool,
+    /// In words.
+    why: String,
+    turns: Vec<Entry>,
+    probes: Vec<Entry>,
+}
+
+/// Something that happened.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    at: String,
+    /// The stable code.
+    what: &'static str,
+    text: String,
+}
+
 /// Returns the state of everything.
 pub fn status(shared: &Shared) -> Status {
     let snapshot = shared.published.current();
@@ -95,6 +120,50 @@ pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
             .collect(),
     };
     snapshot.pools.iter().map(one).collect()
+}
+
+/// Returns why a backend gets requests or none.
+pub fn why(pool: &Pool, place: Place) -> Why {
+    let at = usize::from(place.0);
+    let (found, wanted) = (&pool.backends()[at], &pool.settings.backends[at]);
+    let weight = found.orders.weight(wanted.weight);
+    let mut words = Vec::new();
+    match found.health().verdict {
+        Verdict::Down(reason) => words.push(sentence(reason)),
+        Verdict::Up if !found.is_probed() => words.push("no probe has come back yet".to_owned()),
+        Verdict::Up => words.push("its probe succeeds".to_owned()),
+    }
+    let ejection = found.conduct.ejection();
+    match ejection.standing {
+        Standing::In => {}
+        Standing::Out(cause, until) => words.push(format!(
+            "ejected for {:.1} s more, the {}. time in a row: {}",
+            until.saturating_sub(uptime()).as_secs_f32(),
+            ejection.times,
+            cause.code()
+        )),
+        Standing::HalfOpen(cause) => words
+            .push(format!("tried out, one request at a time, after an ejection: {}", cause.code())),
+    }
+    if found.orders.is_draining() {
+        words.push("draining".to_owned());
+    }
+    words.push(format!("weight {weight}, {} requests under way", found.in_flight()));
+    let turn =
+        |(at, turn): (_, Turn)| Entry { at: stamp(at), what: turn.code(), text: turn.to_string() };
+    let probe = |(at, probed): (_, Probed)| Entry {
+        at: stamp(at),
+        what: probed.failure.map_or("ok", Reason::code),
+        text: probed.to_string(),
+    };
+    Why {
+        pool: pool.settings.name.clone(),
+        status: backend(pool, found, wanted, session::now()),
+        gets_requests: found.is_available() && weight > 0 && !found.orders.is_draining(),
+        why: words.join("; "),
+        turns: found.journal.turns().into_iter().map(turn).collect(),
+        probes: found.journal.probes().into_iter().map(probe).collect(),
+    }
 }
 
 fn backend(pool: &Pool, backend: &Backend, wanted: &BackendSettings, now: u32) -> BackendStatus {

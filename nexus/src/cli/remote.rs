@@ -169,6 +169,31 @@ fn header(text: &str) -> Result<(String, String), String> {
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
+const WHY_EXAMPLES: &str = "\
+Examples:
+  nexus why web/http://10.0.0.5:8081
+  nexus why web/10.0.0.5:8081 -c nexus.yaml --format json | jq '.probes[0]'
+
+Exit codes:
+  0  it gets requests   1  it gets none, or there is no such backend   2  bad command line   3  no Nexus was reached";
+
+/// Which backend to ask about.
+#[derive(Debug, Args)]
+#[command(after_help = WHY_EXAMPLES)]
+pub struct Why {
+    /// The backend
+    #[arg(value_name = "POOL/BACKEND", value_parser = named)]
+    pub backend: Named,
+
+    /// Where.
+    #[command(flatten)]
+    pub at: Where,
+
+    /// How to write it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
 const DRAIN_EXAMPLES: &str = "\
 Examples:
   nexus drain web/http://10.0.0.5:8081 --wait

@@ -26,7 +26,7 @@ const UNREACHABLE: u8 = 3;
 const DEFAULT_ADDRESS: &str = "127.0.0.1:9900";
 
 /// Finds the Nexus that is meant; `file` is asked if nobody says where it is.
-fn find(at: &Where, file: Option<&str>, world: &dyn World) -> Result<Remote, Outcome> {
+pub(super) fn find(at: &Where, file: Option<&str>, world: &dyn World) -> Result<Remote, Outcome> {
     let mut admin: Option<Admin> = None;
     if let Some(path) = at.config.as_deref().or(file) {
         let loaded = config::load(path, world);
@@ -72,7 +72,7 @@ fn token(at: &Where, admin: Option<&Admin>, world: &dyn World) -> Result<Option<
     Ok(world.env("NEXUS_TOKEN").or_else(by_file))
 }
 
-fn failed(error: CallError) -> Outcome {
+pub(super) fn failed(error: CallError) -> Outcome {
     match error {
         CallError::Unreachable(why) => Outcome {
             text: format!(
@@ -104,7 +104,7 @@ pub fn status(how: &Status, world: &dyn World) -> Outcome {
     }
 }
 
-fn list<'j>(value: &'j Json, name: &str) -> &'j [Json] {
+pub(super) fn list<'j>(value: &'j Json, name: &str) -> &'j [Json] {
     value[name].as_array().map_or(&[], Vec::as_slice)
 }
 
@@ -145,11 +145,12 @@ fn status_text(status: &Json) -> String {
             backends.len()
         );
         let width = backends.iter().map(|backend| word(&backend["url"]).len()).max().unwrap_or(0);
+        let states = backends.iter().map(|one| word(&one["state"]).len()).max().unwrap_or(0).max(4);
         for backend in backends {
             let (url, state, since) =
                 (word(&backend["url"]), word(&backend["state"]), word(&backend["since"]));
             let notes = notes(backend);
-            let line = format!("  {url:width$}  {state:4}  since {since}  {notes}");
+            let line = format!("  {url:width$}  {state:states$}  since {since}  {notes}");
             text += line.trim_end();
             text += "\n";
         }

@@ -152,7 +152,7 @@ fn every_call_is_answered_by_right() {
             _ => "",
         };
         let names = format!("?pool=default&backend=http://{}&weight=1", backend.address);
-        let has_names = ["/v1/drain", "/v1/undrain", "/v1/weight"].contains(&known.path);
+        let has_names = ["/v1/why", "/v1/drain", "/v1/undrain", "/v1/weight"].contains(&known.path);
         let path = format!("{}{}", known.path, if has_names { &names } else { "" });
         let by = |fields: &str| filed.call(known.method, &path, fields, body);
         let (status, _, body) = by("");

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use nexus::cli::{Cli, Command};
 use nexus::command::remote::Terminal;
-use nexus::command::{Outcome, remote};
+use nexus::command::{Outcome, remote, why};
 use nexus::config::disk::Disk;
 use nexus::config::render::Colour;
 use serde_json::Value as Json;
@@ -31,6 +31,7 @@ fn run(words: &str) -> Outcome {
         Command::Status(how) => remote::status(&how, &Disk),
         Command::Plan(how) => remote::plan(&how, &Disk, Colour::Off),
         Command::Explain(how) => remote::explain(&how, &Disk, Colour::Off),
+        Command::Why(how) => why::why(&how, &Disk),
         Command::Drain(how) => remote::drain(&how, &Disk, &mut std::io::sink()),
         Command::Undrain(how) => remote::undrain(&how, &Disk),
         Command::Weight(how) => remote::weight(&how, &Disk),
@@ -60,6 +61,30 @@ fn the_status_names_who_is_down_and_why() {
     let (_, json) = filed.run("status --format json");
     let json: Json = serde_json::from_str(&json).unwrap();
     assert_eq!(json["pools"][0]["backends"][0]["state"], "DOWN");
+}
+
+#[test]
+fn why_tells_what_happened_to_a_backend() {
+    let good = Backend::named("ok");
+    let filed = Filed::start("why-up", &file(&[&good]));
+    until("it was probed", || backend(&filed.nexus, 0).is_probed());
+    let (code, text) = filed.run(&format!("why default/{}", good.address));
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("is UP since") && text.contains("succeeded, after"), "{text}");
+    assert!(text.contains("nothing since it is there"), "{text}");
+
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let both = format!("backends: [http://{dead}, ");
+    let filed = Filed::start("why-down", &file(&[&good]).replace("backends: [", &both));
+    until("it is DOWN", || backend(&filed.nexus, 0).is_probed());
+    let (code, json) = filed.run(&format!("why default/http://{dead} --format json"));
+    assert_eq!(code, 1, "{json}");
+    let json: Json = serde_json::from_str(&json).unwrap();
+    let codes = [&json["turns"][0]["what"], &json["probes"][0]["what"], &json["state"]];
+    assert_eq!(codes, ["down", "connect_refused", "DOWN"]);
+    let (code, text) = filed.run("why default/10.9.9.9:1");
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("there is no backend 10.9.9.9:1 in a pool default"), "{text}");
 }
 
 #[test]

@@ -1,0 +1,147 @@
+//! What happened to a backend last: its turns for better or worse, and what its probes found.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, SystemTime};
+
+use crate::ejection::Cause;
+use crate::reason::Reason;
+
+/// Entries of each kind that are kept: enough to see a pattern.
+const KEPT: usize = 16;
+
+/// A turn for better or worse.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Turn {
+    /// A probe brought it back.
+    Up,
+    /// It went DOWN.
+    Down {
+        /// Why.
+        cause: Reason,
+        /// What saw it: `probe` or `request`.
+        seen_by: &'static str,
+    },
+    /// Its answers were bad.
+    Ejected {
+        /// In which way.
+        cause: Cause,
+        /// For how long.
+        time: Duration,
+    },
+    /// It is tried out.
+    HalfOpen,
+    /// It is no longer ejected.
+    NotEjected,
+}
+
+impl Turn {
+    /// Returns the stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down { .. } => "down",
+            Self::Ejected { .. } => "ejected",
+            Self::HalfOpen => "half_open",
+            Self::NotEjected => "not_ejected",
+        }
+    }
+}
+
+impl fmt::Display for Turn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Up => write!(f, "UP: its probe succeeded"),
+            Self::Down { cause, seen_by } => {
+                write!(f, "DOWN, seen by a {seen_by}: {}", sentence(*cause))
+            }
+            Self::Ejected { cause, time } => {
+                write!(f, "ejected for {:.1} s: {}", time.as_secs_f32(), cause.code())
+            }
+            Self::HalfOpen => write!(f, "tried out, one request at a time"),
+            Self::NotEjected => write!(f, "no longer ejected"),
+        }
+    }
+}
+
+/// Says a reason with its code and in words.
+pub fn sentence(reason: Reason) -> String {
+    format!("{}: {}", reason.code(), reason.facts().sentence)
+}
+
+/// What a probe found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probed {
+    /// Why it failed; `None` is all right.
+    pub failure: Option<Reason>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl fmt::Display for Probed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let outcome = self.failure.map_or_else(|| "succeeded".to_owned(), sentence);
+        write!(f, "{outcome}, after {:.1} ms", self.took.as_secs_f64() * 1000.0)
+    }
+}
+
+/// The last of both.
+#[derive(Default)]
+pub struct Journal(Mutex<Pages>);
+
+#[derive(Default)]
+struct Pages {
+    turns: VecDeque<(SystemTime, Turn)>,
+    probes: VecDeque<(SystemTime, Probed)>,
+}
+
+impl Journal {
+    /// Writes a turn down.
+    pub fn turn(&self, turn: Turn) {
+        keep(&mut self.pages().turns, turn);
+    }
+
+    /// Writes down what a probe found.
+    pub fn probe(&self, probed: Probed) {
+        keep(&mut self.pages().probes, probed);
+    }
+
+    /// Returns the last turns, the latest first.
+    pub fn turns(&self) -> Vec<(SystemTime, Turn)> {
+        self.pages().turns.iter().rev().copied().collect()
+    }
+
+    /// Returns what the last probes found, the latest first.
+    pub fn probes(&self) -> Vec<(SystemTime, Probed)> {
+        self.pages().probes.iter().rev().copied().collect()
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().expect("nothing panics while it holds this lock")
+    }
+}
+
+fn keep<T>(ring: &mut VecDeque<(SystemTime, T)>, entry: T) {
+    if ring.len() == KEPT {
+        ring.pop_front();
+    }
+    ring.push_back((SystemTime::now(), entry));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_are_kept_and_the_latest_comes_first() {
+        let journal = Journal::default();
+        for micros in 0..100 {
+            journal.probe(Probed { failure: None, took: Duration::from_micros(micros) });
+        }
+        let found = journal.probes();
+        assert_eq!(found.len(), KEPT);
+        assert_eq!(found[0].1.took, Duration::from_micros(99));
+        assert_eq!(found[15].1.took, Duration::from_micros(84));
+    }
+}
