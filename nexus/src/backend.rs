@@ -268,7 +268,10 @@ impl Backend {
     pub fn observe(&self, observation: Observation) {
         let verdict = {
             let mut health = self.lock();
-            if !health.observe(observation) {
+            if !health.observe(observation, uptime()) {
+                if health.is_ready() {
+                    self.bell.notify_one(); // It may be needed although it flaps.
+                }
                 return;
             }
             self.is_up.store(health.verdict == Verdict::Up, Ordering::Relaxed);
@@ -276,11 +279,7 @@ impl Backend {
             health.verdict
         };
         match verdict {
-            Verdict::Up => {
-                self.returns();
-                self.journal.turn(Turn::Up);
-                tracing::info!(backend = %self.name, "backend is UP");
-            }
+            Verdict::Up => self.comes_back(Turn::Up),
             Verdict::Down(reason) => {
                 self.downs.fetch_add(1, Ordering::Relaxed);
                 let seen_by = if matches!(observation, Observation::ProbeFailed { .. }) {
@@ -288,7 +287,11 @@ impl Backend {
                 } else {
                     "request"
                 };
-                self.journal.turn(Turn::Down { cause: reason, seen_by });
+                let kept_out = self.health().kept_out(uptime());
+                self.journal.turn(Turn::Down { cause: reason, seen_by, kept_out });
+                if let Some(seconds) = kept_out.map(|time| time.as_secs_f32()) {
+                    tracing::warn!(backend = %self.name, seconds, "backend flaps and is kept out");
+                }
                 tracing::warn!(backend = %self.name, cause = reason.code(), seen_by, "backend is DOWN");
             }
         }
@@ -296,6 +299,22 @@ impl Backend {
         if matches!(observation, Observation::RequestFailed(_)) {
             self.doubted.notify_one();
         }
+    }
+
+    /// Brings it back although it flaps, if its last probe has succeeded: there is nobody else.
+    /// Only the control task calls this.
+    pub fn release(&self) {
+        if self.lock().release() {
+            self.is_up.store(true, Ordering::Relaxed);
+            self.since.store(now(), Ordering::Relaxed);
+            self.comes_back(Turn::Needed);
+        }
+    }
+
+    fn comes_back(&self, turn: Turn) {
+        self.returns();
+        self.journal.turn(turn);
+        tracing::info!(backend = %self.name, "backend is {turn}");
     }
 
     /// Returns since when the verdict is what it is.

@@ -1,6 +1,20 @@
 //! What is believed of a backend: UP or DOWN. Pure: observations in, a flip or nothing out.
 
+use std::time::Duration;
+
 use crate::reason::Reason;
+
+/// So many times DOWN within [`FLAP_WINDOW`] is flapping.
+const FLAP_DOWNS: usize = 3;
+
+/// See [`FLAP_DOWNS`]; the time for which it was kept out does not count.
+const FLAP_WINDOW: Duration = Duration::from_secs(60);
+
+/// How long a backend that flaps is kept out at first; then twice as long each time.
+const STAY_MIN: Duration = Duration::from_secs(5);
+
+/// How long it is kept out at most.
+const STAY_MAX: Duration = Duration::from_secs(60);
 
 /// The health verdict on a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,12 +80,22 @@ pub struct Health {
     against: u32,
     /// Whether the verdict is a guess: nothing was seen of the backend.
     is_guess: bool,
+    /// When it went DOWN the last times, the latest last.
+    downs: [Option<Duration>; FLAP_DOWNS - 1],
+    /// How long it is kept out this time, for flapping.
+    stay: Duration,
+    /// Until then a probe's success does not bring it back.
+    until: Duration,
+    /// Whether a probe has succeeded in that time.
+    is_ready: bool,
 }
 
 impl Health {
     /// Begins with a guess, which the first observation settles.
     pub fn guess(verdict: Verdict) -> Self {
-        Self { verdict, failures: 0, against: 0, is_guess: true }
+        let (stay, until) = (Duration::ZERO, Duration::ZERO);
+        let (downs, is_ready) = ([None; FLAP_DOWNS - 1], false);
+        Self { verdict, failures: 0, against: 0, is_guess: true, downs, stay, until, is_ready }
     }
 
     /// Takes an observation into account; returns whether the verdict flipped.
@@ -82,8 +106,10 @@ impl Health {
     /// | UP | stays, count 0 | `fall` in a row: DOWN | DOWN |
     /// | DOWN | `rise` in a row: UP | stays, count 0 | stays, count 0 |
     ///
-    /// A success that is older than the newest failure proves nothing.
-    pub fn observe(&mut self, observation: Observation) -> bool {
+    /// A success that is older than the newest failure proves nothing. `now` is the time since some
+    /// beginning: one that goes DOWN for the third time within a minute flaps, and is kept out for
+    /// 5 s whatever its probes say, then for twice as long each time, a minute at most.
+    pub fn observe(&mut self, observation: Observation, now: Duration) -> bool {
         let before = self.verdict;
         let (reason, needed) = match observation {
             Observation::ProbeOk { failures, .. } if failures != self.failures => return false,
@@ -93,6 +119,10 @@ impl Health {
         };
         if reason.is_some() {
             self.failures = self.failures.wrapping_add(1);
+            self.is_ready = false;
+        } else if before != Verdict::Up && now < self.until {
+            self.is_ready = true;
+            return false;
         }
         let is_against = (before == Verdict::Up) == reason.is_some();
         self.against = if is_against { self.against + 1 } else { 0 };
@@ -101,7 +131,43 @@ impl Health {
             self.against = 0;
         }
         self.is_guess = false;
-        before != self.verdict
+        let has_flipped = before != self.verdict;
+        if has_flipped && reason.is_some() {
+            self.keep_out(now);
+        }
+        has_flipped
+    }
+
+    /// Decides how long one that has just gone DOWN is kept out.
+    fn keep_out(&mut self, now: Duration) {
+        let window = FLAP_WINDOW + 2 * self.stay;
+        let is_flapping = self.downs[0].is_some_and(|first| now.saturating_sub(first) <= window);
+        self.stay =
+            if is_flapping { (2 * self.stay).clamp(STAY_MIN, STAY_MAX) } else { Duration::ZERO };
+        self.until = now + self.stay;
+        self.downs.rotate_left(1);
+        self.downs[FLAP_DOWNS - 2] = Some(now);
+    }
+
+    /// Returns for how long a backend that is DOWN is still kept out for flapping.
+    pub fn kept_out(&self, now: Duration) -> Option<Duration> {
+        let left = self.until.saturating_sub(now);
+        (self.verdict != Verdict::Up && !left.is_zero()).then_some(left)
+    }
+
+    /// Says whether it is DOWN for nothing but its flapping.
+    pub fn is_ready(&self) -> bool {
+        self.verdict != Verdict::Up && self.is_ready
+    }
+
+    /// Brings it back although it flaps, if its last probe has succeeded: there is nobody else.
+    /// Returns whether the verdict flipped.
+    pub fn release(&mut self) -> bool {
+        let is_ready = self.is_ready();
+        if is_ready {
+            (self.verdict, self.is_ready, self.until) = (Verdict::Up, false, Duration::ZERO);
+        }
+        is_ready
     }
 }
 
@@ -109,6 +175,7 @@ impl Health {
 mod tests {
     use super::*;
 
+    const T0: Duration = Duration::ZERO;
     const FAILED: Observation = Observation::RequestFailed(Reason::ConnectRefused);
 
     #[test]
@@ -133,48 +200,110 @@ mod tests {
 
     fn up() -> Health {
         let mut health = Health::guess(Verdict::Up);
-        health.observe(OK);
+        health.observe(OK, T0);
         health
     }
 
     #[test]
     fn a_failed_request_means_down_at_once_and_flips_once() {
         let mut health = up();
-        assert!(health.observe(FAILED));
-        assert!(!health.observe(FAILED));
+        assert!(health.observe(FAILED, T0));
+        assert!(!health.observe(FAILED, T0));
         assert_eq!(health.verdict, Verdict::Down(Reason::ConnectRefused));
     }
 
     #[test]
     fn a_probe_brings_it_back_up() {
         let mut health = up();
-        health.observe(FAILED);
-        assert!(health.observe(Observation::ProbeOk { failures: 1, rise: 1 }));
+        health.observe(FAILED, T0);
+        assert!(health.observe(Observation::ProbeOk { failures: 1, rise: 1 }, T0));
         assert_eq!(health.verdict, Verdict::Up);
     }
 
     #[test]
     fn a_probe_that_began_before_the_failure_proves_nothing() {
         let mut health = up();
-        health.observe(FAILED);
-        assert!(!health.observe(OK));
+        health.observe(FAILED, T0);
+        assert!(!health.observe(OK, T0));
         assert_ne!(health.verdict, Verdict::Up);
     }
 
     #[test]
     fn the_first_result_settles_a_guess() {
         let mut health = Health::guess(Verdict::Up);
-        assert!(health.observe(failed(3)));
+        assert!(health.observe(failed(3), T0));
         let mut health = Health::guess(Verdict::Down(Reason::NotProbed));
-        assert!(health.observe(Observation::ProbeOk { failures: 0, rise: 3 }));
+        assert!(health.observe(Observation::ProbeOk { failures: 0, rise: 3 }, T0));
         let mut health = Health::guess(Verdict::Up);
-        health.observe(FAILED);
+        health.observe(FAILED, T0);
         let ok = Observation::ProbeOk { failures: 1, rise: 2 };
-        assert!(!health.observe(ok), "what a request saw is no guess");
-        assert!(health.observe(ok));
+        assert!(!health.observe(ok, T0), "what a request saw is no guess");
+        assert!(health.observe(ok, T0));
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// A probe that succeeds now.
+    fn ok(health: &Health) -> Observation {
+        Observation::ProbeOk { failures: health.failures, rise: 1 }
+    }
+
+    #[test]
+    fn who_flaps_is_kept_out_for_longer_each_time_and_forgiven_later() {
+        let mut health = up();
+        let mut now = 0;
+        for stay in [0, 0, 5, 10, 20, 40, 60, 60] {
+            assert!(health.observe(FAILED, seconds(now)));
+            assert_eq!(health.kept_out(seconds(now)), Some(seconds(stay)).filter(|_| stay > 0));
+            if stay > 0 {
+                assert!(!health.observe(ok(&health), seconds(now + stay - 1)), "after {stay} s");
+                assert!(health.is_ready());
+            }
+            now += stay;
+            assert!(health.observe(ok(&health), seconds(now)));
+            now += 1;
+        }
+        now += 180;
+        assert!(health.observe(FAILED, seconds(now)));
+        assert_eq!(health.kept_out(seconds(now)), None, "forgiven");
+    }
+
+    #[test]
+    fn who_flaps_but_is_needed_comes_back_if_its_probe_says_so() {
+        let mut health = up();
+        for now in 0..3 {
+            health.observe(FAILED, seconds(now));
+            health.observe(ok(&health), seconds(now));
+        }
+        assert!(health.is_ready());
+        health.observe(FAILED, seconds(3));
+        assert!(!health.release(), "its last probe was before that");
+        health.observe(ok(&health), seconds(4));
+        assert!(health.release());
+        assert_eq!(health.verdict, Verdict::Up);
     }
 
     proptest::proptest! {
+        #[test]
+        fn nobody_is_kept_out_before_the_third_time_or_for_more_than_a_minute(
+            seen in proptest::collection::vec((proptest::bool::ANY, 0u64..40), 1..200),
+        ) {
+            let (mut health, mut now, mut downs) = (up(), 0, 0);
+            for (is_ok, after) in seen {
+                now += after;
+                let observation = if is_ok { ok(&health) } else { FAILED };
+                let kept_out = health.kept_out(seconds(now));
+                let has_flipped = health.observe(observation, seconds(now));
+                downs += usize::from(has_flipped && !is_ok);
+                let left = health.kept_out(seconds(now)).unwrap_or_default();
+                proptest::prop_assert!(left <= STAY_MAX);
+                proptest::prop_assert!(left.is_zero() || downs >= FLAP_DOWNS);
+                proptest::prop_assert!(!(has_flipped && is_ok && kept_out.is_some()));
+            }
+        }
+
         #[test]
         fn no_verdict_flips_without_its_threshold(
             seen in proptest::collection::vec(0u8..3, 1..200),
@@ -182,7 +311,7 @@ mod tests {
             fall in 1u32..5,
         ) {
             let mut health = up();
-            let mut last = Vec::new();
+            let (mut last, mut now) = (Vec::new(), T0);
             for what in seen {
                 let observation = match what {
                     0 => Observation::ProbeOk { failures: health.failures, rise },
@@ -190,7 +319,8 @@ mod tests {
                     _ => FAILED,
                 };
                 let before = health.verdict;
-                let has_flipped = health.observe(observation);
+                now += FLAP_WINDOW; // Nothing of this flaps.
+                let has_flipped = health.observe(observation, now);
                 last.push(what);
                 let in_a_row = |wanted: u8| {
                     last.iter().rev().take_while(|what| **what == wanted).count()

@@ -179,6 +179,9 @@ impl Pool {
     /// control task calls this. Returns whether a backend is on its way to its whole weight: then
     /// it is to be called again soon.
     pub fn lay_out(&self) -> bool {
+        if !self.backends.iter().any(|backend| backend.is_available()) {
+            self.backends.iter().for_each(|backend| backend.release());
+        }
         let is_judging = self.judge();
         let all = || (0..).map(Place).zip(&self.backends).zip(&self.settings.backends);
         let parts: Vec<_> = all().map(|((_, backend), _)| self.part(backend)).collect();

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::backend::Backend;
 use crate::backend::journal::Probed;
+use crate::backend::{Backend, uptime};
 use crate::dial;
 use crate::health::{Observation, Verdict};
 use crate::reason::{Fault, Reason};
@@ -44,6 +44,10 @@ pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
         let interval = match backend.health().verdict {
             Verdict::Up => probing.interval,
             Verdict::Down(_) => probing.interval_down.unwrap_or(probing.interval),
+        };
+        let interval = match backend.health().kept_out(uptime()) {
+            Some(left) => interval.min(left.max(SECOND_LOOK)),
+            None => interval,
         };
         let interval = jittered(interval, probing.jitter, fastrand::u32(0..=2 * probing.jitter));
         if timeout(interval, backend.doubted()).await.is_ok() {

@@ -52,6 +52,8 @@ pub struct BackendStatus {
     is_probed: bool,
     /// How often it went DOWN.
     downs: u32,
+    /// Whether it is kept out for flapping.
+    is_flapping: bool,
     /// How often it was ejected in a row.
     ejections: u32,
     /// With what an operator said.
@@ -129,7 +131,11 @@ pub fn why(pool: &Pool, place: Place) -> Why {
     let weight = found.orders.weight(wanted.weight);
     let mut words = Vec::new();
     match found.health().verdict {
-        Verdict::Down(reason) => words.push(sentence(reason)),
+        Verdict::Down(reason) => {
+            words.push(sentence(reason));
+            let left = found.health().kept_out(uptime());
+            words.extend(left.map(|left| format!("it flaps: kept out for {left:.1?} more")));
+        }
         Verdict::Up if !found.is_probed() => words.push("no probe has come back yet".to_owned()),
         Verdict::Up => words.push("its probe succeeds".to_owned()),
     }
@@ -181,6 +187,7 @@ fn backend(pool: &Pool, backend: &Backend, wanted: &BackendSettings, now: u32) -
         since: stamp(backend.since()),
         is_probed: backend.is_probed(),
         downs: backend.downs(),
+        is_flapping: backend.health().kept_out(uptime()).is_some(),
         ejections: ejection.times,
         weight: backend.orders.weight(wanted.weight),
         is_draining: backend.orders.is_draining(),

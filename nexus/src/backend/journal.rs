@@ -16,12 +16,16 @@ const KEPT: usize = 16;
 pub enum Turn {
     /// A probe brought it back.
     Up,
+    /// It flaps, but was needed, and its last probe had succeeded.
+    Needed,
     /// It went DOWN.
     Down {
         /// Why.
         cause: Reason,
         /// What saw it: `probe` or `request`.
         seen_by: &'static str,
+        /// For how long it is kept out, if it flaps.
+        kept_out: Option<Duration>,
     },
     /// Its answers were bad.
     Ejected {
@@ -41,6 +45,7 @@ impl Turn {
     pub fn code(self) -> &'static str {
         match self {
             Self::Up => "up",
+            Self::Needed => "needed",
             Self::Down { .. } => "down",
             Self::Ejected { .. } => "ejected",
             Self::HalfOpen => "half_open",
@@ -52,9 +57,14 @@ impl Turn {
 impl fmt::Display for Turn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Up => write!(f, "UP: its probe succeeded"),
-            Self::Down { cause, seen_by } => {
-                write!(f, "DOWN, seen by a {seen_by}: {}", sentence(*cause))
+            Self::Up => write!(f, "UP"),
+            Self::Needed => write!(f, "UP although it flaps: nobody else is"),
+            Self::Down { cause, seen_by, kept_out } => {
+                write!(f, "DOWN, seen by a {seen_by}: {}", sentence(*cause))?;
+                match kept_out {
+                    Some(time) => write!(f, "; it flaps: kept out for {time:.1?}"),
+                    None => Ok(()),
+                }
             }
             Self::Ejected { cause, time } => {
                 write!(f, "ejected for {:.1} s: {}", time.as_secs_f32(), cause.code())

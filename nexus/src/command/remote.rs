@@ -161,6 +161,7 @@ fn status_text(status: &Json) -> String {
 /// Says of a backend what is not as usual, and what it has to do.
 fn notes(backend: &Json) -> String {
     let cause = backend["cause"].as_str().map(str::to_owned);
+    let flapping = (backend["is_flapping"] == true).then(|| "flapping".to_owned());
     let tier = backend["tier"].as_u64().filter(|tier| *tier > 0).map(|tier| format!("tier {tier}"));
     let draining = (backend["is_draining"] == true).then(|| "draining".to_owned());
     let count = |name: &str, words: &str| match backend[name].as_u64() {
@@ -172,7 +173,8 @@ fn notes(backend: &Json) -> String {
         None => count("in_flight", "under way"),
     };
     let sessions = count("sessions", "sessions");
-    let all = [cause, tier, draining, under_way, count("tunnels", "of them tunnels"), sessions];
+    let all =
+        [cause, flapping, tier, draining, under_way, count("tunnels", "of them tunnels"), sessions];
     all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 

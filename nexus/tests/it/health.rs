@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nexus::app::Nexus;
+use nexus::backend::uptime;
 use nexus::health::Verdict;
 use nexus::reason::Reason;
 use nexus::settings::{HttpProbe, ProbeKind, Probing};
@@ -232,4 +233,48 @@ fn whoever_is_down_may_be_asked_more_often() {
     let before = asked.count();
     Client::connect(&nexus).get("/");
     assert_eq!(asked.count(), before + 1, "UP it is asked by the hour");
+}
+
+/// Takes the listener of the first backend away and brings it back, as often as said.
+fn flap(nexus: &Nexus, mut first: Backend, times: u32) -> Backend {
+    for _ in 0..times {
+        first.stop();
+        until("it is DOWN", || !backend(nexus, 0).is_up());
+        first = Backend::at(first.address, |stream, _| {
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            Next::Close
+        });
+        let is_settled = || {
+            let backend = backend(nexus, 0);
+            backend.is_up() || backend.health().kept_out(uptime()).is_some()
+        };
+        until("it is UP, or kept out", is_settled);
+    }
+    first
+}
+
+#[test]
+fn a_backend_that_flaps_is_kept_out_while_others_answer() {
+    let (first, other) = (Backend::named("a"), Backend::named("b"));
+    let mut settings = settings(&[first.address, other.address]);
+    settings.pools[0].probing.interval = Duration::from_millis(50);
+    let nexus = start(settings);
+    let _first = flap(&nexus, first, 3);
+    until("its probe succeeds", || backend(&nexus, 0).health().is_ready());
+    assert!(!backend(&nexus, 0).is_up());
+    let told = backend(&nexus, 0).journal.turns()[0].1.to_string();
+    assert!(told.contains("it flaps: kept out for"), "{told}");
+    assert_eq!(Client::connect(&nexus).get("/"), "b");
+}
+
+#[test]
+fn a_backend_that_flaps_answers_all_the_same_if_nobody_else_does() {
+    let first = Backend::named("a");
+    let mut settings = settings(&[first.address]);
+    settings.pools[0].probing.interval = Duration::from_millis(50);
+    let nexus = start(settings);
+    let _first = flap(&nexus, first, 3);
+    until("it is UP although it flaps", || backend(&nexus, 0).is_up());
+    let turns: Vec<_> = backend(&nexus, 0).journal.turns();
+    assert!(turns.iter().any(|(_, turn)| turn.code() == "needed"), "{turns:?}");
 }
