@@ -4,18 +4,19 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::{Outcome, cargo, interrupt, scenario, test};
+use crate::{Outcome, cargo, chaos, interrupt, scenario, test};
 
 /// A part of it: its name, and what it runs.
 type Step = (&'static str, fn() -> Result<Outcome>);
 
 /// Runs the command.
 pub(crate) fn run() -> Result<Outcome> {
-    let steps: [Step; 4] = [
+    let steps: [Step; 5] = [
         ("format", || call(&["fmt", "--all", "--check"])),
         ("clippy", || call(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])),
         ("tests", test::run),
         ("scenarios", scenario::run_short),
+        ("chaos", chaos::run_short),
     ];
     let (mut passed, mut failed) = (0, 0);
     let mut times = Vec::new();

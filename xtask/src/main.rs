@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 mod backend;
 mod bench;
 mod cargo;
+mod chaos;
 mod ci;
 mod demo;
 mod fuzz;
@@ -38,6 +39,8 @@ enum Chore {
     Test,
     /// Runs failover scenarios (scenarios/*.toml) against the real programs
     Scenario(scenario::Args),
+    /// Makes random faults from a seed, then demands full recovery
+    Chaos(chaos::Args),
     /// Measures CPU time per request, beside nginx, HAProxy and a bare copier of bytes
     Bench(bench::Args),
     /// Runs everything that a change must pass
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Chore::Demo(args) => demo::run(&args),
         Chore::Test => test::run(),
         Chore::Scenario(args) => scenario::run(&args),
+        Chore::Chaos(args) => chaos::run(&args),
         Chore::Bench(args) => bench::run(&args),
         Chore::Ci => ci::run(),
         Chore::Fuzz(args) => fuzz::run(&args),

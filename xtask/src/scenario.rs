@@ -83,6 +83,18 @@ pub(crate) fn run_short() -> Result<Outcome> {
     run(&Args { names: Vec::new(), repeat: 1, keep: false, out: None })
 }
 
+/// Checks the text of a scenario.
+#[cfg(test)]
+pub(crate) fn check(text: &str) -> Result<()> {
+    Scenario::parse("text", text).map(drop)
+}
+
+/// Runs scenarios that other files have.
+pub(crate) fn run_files(paths: &[PathBuf]) -> Result<Outcome> {
+    let names = paths.iter().map(|path| path.display().to_string()).collect();
+    run(&Args { names, repeat: 1, keep: false, out: None })
+}
+
 /// Builds the programs and runs these scenarios one after the other.
 fn run_all(chosen: &[Scenario], repeat: u32, keep: bool, folder: &Path) -> Result<Tally> {
     let programs = cargo::build_programs()?;
