@@ -125,7 +125,10 @@ async fn wait_for(
         biased;
         reason = poll_fn(|cx| exchange.poll_over(cx)) => Err(reason),
         place = waiting.place() => place.ok_or(Reason::NoBackendAvailable),
-        () = sleep_until(until) => Err(Reason::QueueTimeout),
+        () = sleep_until(until) => Err(match exchange.is_too_late() {
+            true => Reason::TotalTimeout,
+            false => Reason::QueueTimeout,
+        }),
     }
 }
 

@@ -112,7 +112,7 @@ impl Causes {
             // What asks for these says so by itself.
             Reason::RetriedStatus | Reason::PerTryTimeout => true,
             Reason::ResponseTimeout => self.response_timeout,
-            Reason::BadResponse | Reason::UnexpectedUpgrade => self.bad_response,
+            Reason::BadResponse => self.bad_response,
             _ if failure.is_unsent() && !failure.reused => self.connect,
             _ => self.reset_before_response,
         }

@@ -7,7 +7,9 @@ use std::time::Duration;
 use nexus::retry::{Causes, Methods, Policy, Statuses};
 use nexus::settings::Settings;
 
-use crate::world::{Backend, Client, Next, backend, field, lines, raw, settings, start, status};
+use crate::world::{
+    Backend, Client, Next, backend, field, lines, raw, settings, start, status, until,
+};
 
 const GET: &str = "GET / HTTP/1.1|Host: a||";
 const POST: &str = "POST / HTTP/1.1|Host: a|Content-Length: 3||abc";
@@ -165,4 +167,22 @@ fn without_a_budget_nothing_that_was_sent_is_retried() {
     let nexus = start(with(&[dead, good.address], Policy { budget: 0, ..Policy::default() }));
     let mut client = Client::connect(&nexus);
     assert_eq!([client.get("/"), client.get("/")], ["ok", "ok"], "nothing was sent: no budget");
+}
+
+#[test]
+fn the_wait_for_a_place_ends_with_all_attempts() {
+    let mut settings = settings(&[hangs()]);
+    settings.pools[0].backends[0].requests_max = Some(1);
+    let queue = nexus::pool::queue::QueueRules { timeout: Duration::from_secs(10), waiting_max: 9 };
+    settings.pools[0].queue = Some(queue);
+    settings.pools[0].timeout_total = Some(Duration::from_millis(300));
+    let nexus = start(settings);
+    let mut first = Client::connect(&nexus);
+    first.send(&lines(GET));
+    until("it has its place", || backend(&nexus, 0).in_flight() == 1);
+    // Whichever it waits for when its time is over: a place, or an answer at the one that came free.
+    let (head, _) = Client::connect(&nexus).ask(&lines(GET));
+    assert_eq!((status(&head), field(&head, "X-Nexus-Error")), (504, Some("total_timeout")));
+    let (head, _) = first.answer();
+    assert_eq!((status(&head), field(&head, "X-Nexus-Error")), (504, Some("total_timeout")));
 }
