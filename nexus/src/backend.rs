@@ -123,13 +123,15 @@ pub struct Backend {
     pub url: BackendUrl,
     /// The same as text, as logs and answers name it.
     pub name: Box<str>,
-    /// The lines that name it in an answer, ready to be written.
-    pub own_fields: Box<[u8]>,
+    /// The lines that name it in an answer, ready to be written; and those of a pool in panic.
+    own_fields: [Box<[u8]>; 2],
     /// Its addresses, all that its name resolves to; renewed by the probe.
     addresses: ArcSwap<Vec<SocketAddr>>,
     /// The address that answered last.
     preferred: AtomicUsize,
     is_up: AtomicBool,
+    /// Whether it gets requests whatever is believed of it: its pool is in panic.
+    is_used_anyway: AtomicBool,
     /// How often it went DOWN: idle connections from before are not used again.
     downs: AtomicU32,
     health: Mutex<Health>,
@@ -166,9 +168,11 @@ impl Backend {
     pub fn new(url: BackendUrl, bell: Arc<Notify>, guess: Verdict) -> Self {
         let name = url.to_string().into_boxed_str();
         let own_fields = format!("X-Forwarded-By: Nexus\r\nX-Backend-Server: {name}\r\n");
+        let panic = format!("{own_fields}X-Nexus-Mode: panic\r\n");
         Self {
             serial: Serial::next(),
-            own_fields: own_fields.into_bytes().into(),
+            own_fields: [own_fields, panic].map(|fields| fields.into_bytes().into()),
+            is_used_anyway: AtomicBool::new(false),
             url,
             name,
             addresses: ArcSwap::default(),
@@ -197,9 +201,29 @@ impl Backend {
         self.is_up.load(Ordering::Relaxed)
     }
 
-    /// Returns whether it gets requests: the verdict is UP, and it is not ejected.
-    pub fn is_available(&self) -> bool {
+    /// Returns whether the verdict is UP, and it is not ejected.
+    pub fn is_well(&self) -> bool {
         self.is_up() && !self.conduct.is_out()
+    }
+
+    /// Returns whether it gets requests: it is well, or its pool is in panic.
+    pub fn is_available(&self) -> bool {
+        self.is_well() || self.is_used_anyway()
+    }
+
+    /// Returns whether its pool is in panic.
+    pub fn is_used_anyway(&self) -> bool {
+        self.is_used_anyway.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether its pool is in panic. Only the control task calls this.
+    pub fn use_anyway(&self, is_used: bool) {
+        self.is_used_anyway.store(is_used, Ordering::Relaxed);
+    }
+
+    /// Returns the lines that name it in an answer.
+    pub fn own_fields(&self) -> &[u8] {
+        &self.own_fields[usize::from(self.is_used_anyway())]
     }
 
     /// Counts an answer with this status, 502 for a failed attempt, where bad answers eject.

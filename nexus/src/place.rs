@@ -65,6 +65,9 @@ pub fn take(exchange: &Exchange<'_>, choice: &Choice, tried: &[Place]) -> Option
         // worker took the last place.
         let is_available = pool.backends()[usize::from(place.0)].is_available();
         if let Some(taken) = is_available.then(|| take(place)).flatten() {
+            if taken.picked().is_used_anyway() {
+                pool.panicked.fetch_add(1, Ordering::Relaxed);
+            }
             return Some(taken);
         }
         left_out.push(place);

@@ -186,6 +186,9 @@ impl Plan {
         value("timeouts.connect", &old.timeout_connect, &new.timeout_connect);
         value("timeouts.response", &old.timeout_response, &new.timeout_response);
         value("timeouts.total", &old.timeout_total, &new.timeout_total);
+        let then = |pool: &PoolSettings| if pool.shortage.panics { "panic" } else { "fail_closed" };
+        self.value(&what, "too_few.then", &Word(then(old)), &Word(then(new)));
+        self.value(&what, "too_few.below", &old.shortage.below, &new.shortage.below);
         self.value(&what, "ejection", &old.ejection, &new.ejection);
         self.retry(&what, &old.retry, &new.retry);
         self.probing(&what, &old.probing, &new.probing);

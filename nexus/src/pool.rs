@@ -3,6 +3,7 @@
 pub mod layers;
 pub mod queue;
 pub mod sessions;
+pub mod shortage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use tokio::sync::Notify;
 use crate::backend::{Backend, BackendUrl, Serial, now_ms};
 use crate::ejection::{Ejection, Others};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
+use crate::reason::Reason;
 use crate::retry::budget::Budget;
 use crate::session;
 use crate::settings::{BackendSettings, PoolSettings};
@@ -22,6 +24,7 @@ use crate::settings::{BackendSettings, PoolSettings};
 use layers::{Layers, Member, Rules};
 use queue::Queue;
 use sessions::{Session, Sessions};
+use shortage::Mode;
 
 /// The first turn is one of so many: not below what the longest schedule has.
 const STARTS: usize = 1 << 20;
@@ -35,7 +38,7 @@ pub struct Pool {
     pub settings: PoolSettings,
     backends: Box<[Arc<Backend>]>,
     /// Laid out anew by the control task, on every change of health.
-    layers: ArcSwap<Layers>,
+    layout: ArcSwap<Layout>,
     /// One counter for all workers, and for all snapshots: what makes round robin exact.
     turn: Arc<AtomicUsize>,
     /// The same for further attempts, which must not take anybody's turn.
@@ -46,10 +49,19 @@ pub struct Pool {
     pub budget: Arc<Budget>,
     /// Requests that wait for a place, of all snapshots.
     pub queue: Arc<Queue>,
+    /// Attempts made in panic, over all snapshots.
+    pub panicked: Arc<AtomicU64>,
     /// Which backend each session is with; `None` if none has one.
     pub sessions: Option<Sessions>,
     /// Where each backend is; empty as long as nobody asks.
     places: Arc<HashMap<Serial, Place>>,
+}
+
+/// What one look at all backends has led to.
+#[derive(Default)]
+struct Layout {
+    mode: Mode,
+    layers: Layers,
 }
 
 impl Pool {
@@ -82,6 +94,8 @@ impl Pool {
         let in_flight = old.map(|old| Arc::clone(&old.in_flight)).unwrap_or_default();
         let queue = old.map(|old| Arc::clone(&old.queue)).unwrap_or_default();
         let budget = old.map(|old| Arc::clone(&old.budget)).unwrap_or_default();
+        let panicked = old.map(|old| Arc::clone(&old.panicked)).unwrap_or_default();
+        let mode = old.map(Pool::mode).unwrap_or_default();
         let places = settings.queue.map(|_| {
             (0..).map(Place).zip(&backends).map(|(place, one)| (one.serial, place)).collect()
         });
@@ -94,7 +108,9 @@ impl Pool {
             places: Arc::new(places.unwrap_or_default()),
             settings,
             backends,
-            layers: ArcSwap::default(),
+            // What was said of the old mode need not be said again.
+            layout: ArcSwap::from_pointee(Layout { mode, ..Layout::default() }),
+            panicked,
             turn,
             turn_again: AtomicUsize::new(start),
             in_flight,
@@ -119,7 +135,7 @@ impl Pool {
         // Round robin needs no dice: they cost more than the pick.
         let is_by_turn = self.settings.algorithm == Algorithm::RoundRobin;
         let dice = if is_by_turn { 0 } else { fastrand::u64(..) };
-        self.layers.load().pick(&Ask { turn, dice, key, tried }, &Busy::of(self))
+        self.layout.load().layers.pick(&Ask { turn, dice, key, tried }, &Busy::of(self))
     }
 
     /// Returns whose turn it would be, and the turn's number, without taking it. Where chance
@@ -128,7 +144,7 @@ impl Pool {
         let turn = self.turn.load(Ordering::Relaxed);
         let ask = Ask { turn, dice: 0, key, tried: &[] };
         let is_by_chance = self.settings.algorithm.is_by_chance();
-        let picked = || self.layers.load().pick(&ask, &Busy::of(self));
+        let picked = || self.layout.load().layers.pick(&ask, &Busy::of(self));
         (if is_by_chance { None } else { picked() }, turn)
     }
 
@@ -154,23 +170,23 @@ impl Pool {
 
     /// Returns how many backends may be picked when they have room.
     pub fn candidates(&self) -> usize {
-        self.layers.load().candidates().count()
+        self.layout.load().layers.candidates().count()
     }
 
     /// Says whether there are backends that were not tried and need only have room.
     pub fn has_left(&self, tried: &[Place]) -> bool {
         let is_left = |place: Place| !tried.contains(&place) && self.backend(place).is_available();
-        self.layers.load().candidates().any(|one| is_left(one.place))
+        self.layout.load().layers.candidates().any(|one| is_left(one.place))
     }
 
     /// Says whether all backends that may be picked have as many requests as they take.
     pub fn is_full(&self) -> bool {
-        self.layers.load().candidates().all(|one| !self.backend(one.place).room.is_left())
+        self.layout.load().layers.candidates().all(|one| !self.backend(one.place).room.is_left())
     }
 
     /// Returns the backend of a session, if that still answers it and was not tried.
     pub fn home(&self, session: &Session, tried: &[Place]) -> Option<Place> {
-        let home = session.home.filter(|home| !tried.contains(home))?;
+        let home = session.home.filter(|home| !tried.contains(home) && !self.is_closed())?;
         let backend = self.backend(home);
         (backend.is_available() && backend.orders.keeps_sessions(session::now())).then_some(home)
     }
@@ -179,10 +195,11 @@ impl Pool {
     /// control task calls this. Returns whether a backend is on its way to its whole weight: then
     /// it is to be called again soon.
     pub fn lay_out(&self) -> bool {
-        if !self.backends.iter().any(|backend| backend.is_available()) {
+        if !self.backends.iter().any(|backend| backend.is_well()) {
             self.backends.iter().for_each(|backend| backend.release());
         }
         let is_judging = self.judge();
+        let mode = self.settle_mode();
         let all = || (0..).map(Place).zip(&self.backends).zip(&self.settings.backends);
         let parts: Vec<_> = all().map(|((_, backend), _)| self.part(backend)).collect();
         let is_ramping = parts.iter().any(Option::is_some);
@@ -192,14 +209,15 @@ impl Pool {
             let whole = if is_ramping { Ramp::WHOLE } else { 1 };
             self.member(place, backend, wanted, (part, whole))
         });
+        let members = if mode == Mode::Closed { Vec::new() } else { members.collect() };
         let rules = Rules {
             algorithm: self.settings.algorithm,
             available_min: self.settings.available_min,
             zone_load_max: self.settings.zone_load_max,
         };
-        let layers = Layers::new(rules, members.collect());
+        let layers = Layers::new(rules, members);
         let is_anybody_available = layers.candidates().next().is_some();
-        self.layers.store(Arc::new(layers));
+        self.layout.store(Arc::new(Layout { mode, layers }));
         match self.queue.waiting() {
             0 => {}
             _ if is_anybody_available => self.backends.iter().for_each(|one| self.queue.serve(one)),
@@ -209,6 +227,43 @@ impl Pool {
             self.queue.send_away(Some(gone.serial));
         }
         is_ramping || is_judging
+    }
+
+    /// Returns how it answers.
+    pub fn mode(&self) -> Mode {
+        self.layout.load().mode
+    }
+
+    /// Says whether it answers nothing, since too few backends are left.
+    pub fn is_closed(&self) -> bool {
+        self.settings.shortage.below > 0 && self.mode() == Mode::Closed
+    }
+
+    /// Lets a request in, or says why not.
+    ///
+    /// # Errors
+    ///
+    /// Fails if too few backends are left.
+    pub fn admit(&self) -> Result<(), Reason> {
+        if self.is_closed() { Err(Reason::TooFewBackends) } else { Ok(()) }
+    }
+
+    /// Decides how it answers from now on; says so if that is new.
+    fn settle_mode(&self) -> Mode {
+        let all = || self.backends.iter().zip(&self.settings.backends);
+        let open = || all().filter(|(one, wanted)| one.orders.weight(wanted.weight) > 0);
+        let (count, well) = (open().count(), open().filter(|(one, _)| one.is_well()).count());
+        let mode = self.settings.shortage.mode(well, count);
+        self.backends.iter().for_each(|one| one.use_anyway(mode == Mode::Panic));
+        if mode != self.mode() {
+            let (pool, available) = (&self.settings.name, format!("{well} of {count}"));
+            match mode {
+                Mode::Usual => tracing::info!(pool, available, "pool answers as usual again"),
+                Mode::Panic => tracing::warn!(pool, available, "pool is in panic: all are used"),
+                Mode::Closed => tracing::warn!(pool, available, "pool is closed: too few are left"),
+            }
+        }
+        mode
     }
 
     /// Judges how the backends answer; returns whether one is ejected or tried out.
@@ -228,7 +283,7 @@ impl Pool {
                 all.filter(|(other, _)| other.serial != backend.serial)
             };
             let is_usual = |(other, wanted): &(&Arc<Backend>, &BackendSettings)| {
-                let is_ready = other.is_available() && !other.conduct.is_half_open();
+                let is_ready = other.is_well() && !other.conduct.is_half_open();
                 is_ready && other.orders.weight(wanted.weight) > 0
             };
             let may_eject = others().filter(|(other, _)| is_ejected(other)).count() < max;
@@ -250,7 +305,8 @@ impl Pool {
         let weight = (weight * part).max(weight.min(1));
         // Whoever waits in the queue must not fall on a backend that has just returned, either.
         let ramped = |max: u32| u64::from(max) * u64::from(part) / u64::from(whole);
-        let is_tried_out = backend.conduct.is_half_open().then_some(1);
+        let is_tried_out =
+            (backend.conduct.is_half_open() && !backend.is_used_anyway()).then_some(1);
         let room = is_tried_out.or(wanted.under_way_max()).map(|max| ramped(max).max(1) as u32);
         let requests_max = room.unwrap_or(u32::MAX);
         backend.room.set(requests_max, weight > 0);

@@ -73,7 +73,11 @@ fn find_way(view: &View, request: &Request, upload: &Flow, client: IpAddr) -> Wa
 
 /// Asks backends for the answer and passes it on, or says why there is none.
 async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Picked>, End) {
-    match find_answer(exchange, attempts).await {
+    let answer = match exchange.pool().admit() {
+        Ok(()) => find_answer(exchange, attempts).await,
+        Err(reason) => Err(reason),
+    };
+    match answer {
         Ok(answered) => {
             mirror::copy(exchange);
             let backend = answered.upstream.backend.clone();

@@ -61,6 +61,8 @@ pub enum Reason {
     ClientStalled,
     /// No backend is available.
     NoBackendAvailable,
+    /// So few backends are available that the pool answers nothing.
+    TooFewBackends,
     /// Every backend has as many requests as it takes.
     BackendsFull,
     /// No backend had room for as long as a request waits.
@@ -150,6 +152,7 @@ impl Reason {
             Self::TraceNotSupported => (501, Client, "trace_not_supported", "TRACE is not answered here"),
             Self::VersionNotSupported => (505, Client, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here"),
             Self::NoBackendAvailable => (503, Nexus, "no_backend_available", "no backend is available right now"),
+            Self::TooFewBackends => (503, Nexus, "too_few_backends", "too few backends are available to take all requests"),
             Self::BackendsFull => (503, Nexus, "backends_full", "every backend has as many requests as it takes"),
             Self::QueueTimeout => (503, Nexus, "queue_timeout", "no backend had room in time"),
             Self::QueueFull => (503, Nexus, "queue_full", "every backend is full, and too many requests wait already"),

@@ -89,7 +89,7 @@ fn start(
         exchange.view.modifiers(exchange.route).map(|modifiers| &modifiers.response_headers);
     let changes = Changes { target: None, fields, cookie: exchange.cookie.as_deref() };
     exchange.client.worker.with_date(|date| {
-        let (version, own) = (exchange.request.head.version, &upstream.backend.own_fields);
+        let (version, own) = (exchange.request.head.version, upstream.backend.own_fields());
         let reply = Reply { framing, version, keep_alive, trailers, own, date, changes };
         download.start(framing == Framing::Chunked, |out, bytes| {
             out.append(interim);

@@ -14,6 +14,7 @@ use crate::log::LogFormat;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
 use crate::pool::queue::QueueRules;
+use crate::pool::shortage::Shortage;
 use crate::reason::Reason;
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
@@ -166,6 +167,8 @@ pub struct PoolSettings {
     pub sticky: Option<Sticky>,
     /// How its backends are probed.
     pub probing: Probing,
+    /// What it does when too few backends are left.
+    pub shortage: Shortage,
     /// When backends are ejected for what they answer; `None` is never.
     pub ejection: Option<Rules>,
     /// What may be tried again.
@@ -288,6 +291,7 @@ impl PoolSettings {
             queue: None,
             sticky: None,
             probing: Probing::default(),
+            shortage: Shortage { below: 0, panics: false },
             ejection: None,
             retry: Policy::default(),
             timeout_connect: Duration::from_secs(2),

@@ -11,6 +11,7 @@ use crate::ejection::Standing;
 use crate::health::Verdict;
 use crate::picker::Place;
 use crate::pool::Pool;
+use crate::pool::shortage::Mode;
 use crate::reason::Reason;
 use crate::reload::{History, stamp};
 use crate::session;
@@ -34,6 +35,10 @@ pub struct Status {
 #[derive(Debug, Serialize)]
 pub struct PoolStatus {
     name: String,
+    /// `usual`, `panic` (all are used) or `closed` (none is, since too few are left).
+    mode: &'static str,
+    /// Attempts made in panic.
+    panicked: u64,
     up: usize,
     /// Requests that wait for a place.
     waiting: usize,
@@ -112,7 +117,9 @@ pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
     let now = session::now();
     let one = |pool: &Pool| PoolStatus {
         name: pool.settings.name.clone(),
-        up: pool.backends().iter().filter(|backend| backend.is_available()).count(),
+        mode: pool.mode().name(),
+        panicked: pool.panicked.load(Ordering::Relaxed),
+        up: pool.backends().iter().filter(|backend| backend.is_well()).count(),
         waiting: pool.queue.waiting(),
         backends: pool
             .backends()
@@ -151,6 +158,11 @@ pub fn why(pool: &Pool, place: Place) -> Why {
         Standing::HalfOpen(cause) => words
             .push(format!("tried out, one request at a time, after an ejection: {}", cause.code())),
     }
+    match pool.mode() {
+        Mode::Usual => {}
+        Mode::Panic => words.push("used anyway: the pool is in panic".to_owned()),
+        Mode::Closed => words.push("the pool is closed: too few backends are left".to_owned()),
+    }
     if found.orders.is_draining() {
         words.push("draining".to_owned());
     }
@@ -165,7 +177,10 @@ pub fn why(pool: &Pool, place: Place) -> Why {
     Why {
         pool: pool.settings.name.clone(),
         status: backend(pool, found, wanted, session::now()),
-        gets_requests: found.is_available() && weight > 0 && !found.orders.is_draining(),
+        gets_requests: found.is_available()
+            && !pool.is_closed()
+            && weight > 0
+            && !found.orders.is_draining(),
         why: words.join("; "),
         turns: found.journal.turns().into_iter().map(turn).collect(),
         probes: found.journal.probes().into_iter().map(probe).collect(),

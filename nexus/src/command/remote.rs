@@ -139,10 +139,15 @@ fn status_text(status: &Json) -> String {
         let waiting = pool["waiting"].as_u64().filter(|waiting| *waiting > 0);
         let waiting = waiting.map(|waiting| format!(", {waiting} waiting")).unwrap_or_default();
         text += &format!(
-            "\npool {}, {} of {} UP{waiting}\n",
+            "\npool {}, {} of {} UP{waiting}{}\n",
             word(&pool["name"]),
             pool["up"],
-            backends.len()
+            backends.len(),
+            match pool["mode"].as_str() {
+                Some("panic") => ", in panic: all are used",
+                Some("closed") => ", closed: too few are left",
+                _ => "",
+            }
         );
         let width = backends.iter().map(|backend| word(&backend["url"]).len()).max().unwrap_or(0);
         let states = backends.iter().map(|one| word(&one["state"]).len()).max().unwrap_or(0).max(4);

@@ -56,6 +56,7 @@ fn next(pool: &Pool, origin: Origin, asked: &Asked<'_>) -> (Option<String>, Stri
             let sticky = settings.sticky.as_ref().map(ToString::to_string).unwrap_or_default();
             (Some(backend(home)), format!("by its session, told by {sticky}"))
         }
+        _ if pool.is_closed() => (None, format!("{name}; the pool is closed: too few are left")),
         _ if open == 0 => {
             (None, format!("{name}; nobody of {} is available", pool.backends().len()))
         }
@@ -108,6 +109,11 @@ fn candidate(
             why += &format!(", tried out after an ejection: {}", cause.code());
         }
     }
+    let is_used_anyway = origin == Origin::Running && backend.is_used_anyway();
+    if is_used_anyway {
+        why += ", used anyway: the pool is in panic";
+    }
+    let is_available = (is_available || is_used_anyway) && !pool.is_closed();
     let weight = backend.orders.weight(wanted.weight);
     let is_weighted = pool.settings.backends.iter().any(|other| other.weight != 1);
     if backend.orders.is_draining() {

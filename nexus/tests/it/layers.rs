@@ -4,13 +4,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules: facts in, values out.
-const POLICY: [&str; 14] = [
+const POLICY: [&str; 15] = [
     "http1",
     "http1.rs",
     "retry.rs",
     "picker",
     "picker.rs",
     "pool/layers.rs",
+    "pool/shortage.rs",
     "session/table.rs",
     "session/token.rs",
     "ejection.rs",

@@ -25,6 +25,7 @@ mod responses;
 mod retries;
 mod routing;
 mod sessions;
+mod shortage;
 mod shutdown;
 mod tunnels;
 mod world;

@@ -107,6 +107,14 @@ pub(super) static POOL: Table = Table {
         )
         .known_as(&["outlier_detection", "passive", "passive_health_check", "circuit_breaker"]),
         key(
+            "too_few",
+            Short(&One(Scalar::Choice(&["fail_closed", "panic"])), "then", &TOO_FEW),
+            Section,
+            "What happens when too few backends are available.",
+            "panic",
+        )
+        .known_as(&["healthy_panic_threshold", "panic", "fail_open", "all_down"]),
+        key(
             "retry",
             Keys(&RETRY),
             Section,
@@ -330,6 +338,28 @@ static QUEUE: Table = Table {
             "100",
         )
         .known_as(&["size", "length", "max_pending", "max_waiting"]),
+    ],
+    groups: &[],
+};
+
+static TOO_FEW: Table = Table {
+    name: "too few backends",
+    keys: &[
+        key(
+            "then",
+            One(Scalar::Choice(&["fail_closed", "panic"])),
+            Is("fail_closed"),
+            "`fail_closed` answers 503 at once; `panic` uses all, available or not, and says so in `X-Nexus-Mode: panic`.",
+            "panic",
+        ),
+        key(
+            "below",
+            One(Scalar::Whole(0, 100)),
+            Is("0"),
+            "With fewer of the backends available, in percent, there are too few; 0 is when nobody is.",
+            "50",
+        )
+        .known_as(&["threshold", "percent"]),
     ],
     groups: &[],
 };

@@ -11,6 +11,7 @@ use crate::ejection::Rules;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
 use crate::pool::queue::QueueRules;
+use crate::pool::shortage::Shortage;
 use crate::retry::Policy;
 use crate::route::Modifiers;
 use crate::settings::{BackendSettings, PoolSettings};
@@ -37,6 +38,7 @@ pub(super) fn read(
     let backends = backends(section, problems);
     let health_check = section.section("health_check");
     let retry = section.section("retry");
+    let too_few = section.section("too_few");
     let (algorithm, hash_key) = balancing(section, &backends, problems);
     let settings = PoolSettings {
         name: entry.key.clone(),
@@ -59,6 +61,10 @@ pub(super) fn read(
             .map(|sticky| sticky::read(&sticky, section.written("queue").is_some(), problems)),
         zone_load_max: section.whole("zone_load"),
         probing: probing::read(&health_check, problems),
+        shortage: Shortage {
+            below: too_few.whole("below"),
+            panics: too_few.text("then") == "panic",
+        },
         ejection: section.section_if("ejection").map(|ejection| ejections(&ejection, problems)),
         retry: retrying::read(&retry, &Policy::default()),
         timeout_connect: timeouts.time("connect"),
