@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use crate::ejection::{Others, Rules, Standing};
 use crate::health::{Health, Observation, Verdict};
+use crate::reason::Reason;
 
 use conduct::Conduct;
 use connections::Connections;
@@ -135,6 +136,8 @@ pub struct Backend {
     /// How often it went DOWN: idle connections from before are not used again.
     downs: AtomicU32,
     health: Mutex<Health>,
+    /// Connection errors of requests in a row, where one is not enough.
+    errors: AtomicU32,
     /// When the verdict flipped last, or else when it was made; in milliseconds since 1970.
     since: AtomicU64,
     /// Whether a probe has come back.
@@ -180,6 +183,7 @@ impl Backend {
             is_up: AtomicBool::new(guess == Verdict::Up),
             downs: AtomicU32::new(0),
             health: Mutex::new(Health::guess(guess)),
+            errors: AtomicU32::new(0),
             since: AtomicU64::new(now()),
             is_probed: AtomicBool::new(false),
             journal: Journal::default(),
@@ -227,8 +231,8 @@ impl Backend {
     }
 
     /// Counts an answer with this status, 502 for a failed attempt, where bad answers eject.
-    pub fn answered(&self, rules: &Rules, status: u16) {
-        if self.conduct.count(rules, status) {
+    pub fn answered(&self, rules: &Rules, status: u16, took: Option<Duration>) {
+        if self.conduct.count(rules, status, took) {
             self.bell.notify_one();
         }
     }
@@ -286,6 +290,25 @@ impl Backend {
 
     fn lock(&self) -> MutexGuard<'_, Health> {
         self.health.lock().expect("nothing panics while it holds this lock")
+    }
+
+    /// Counts a request's connection error: so many in a row, 0 is never, mark it DOWN.
+    pub fn request_failed(&self, reason: Reason, errors_max: u32) {
+        // One is enough, usually, and needs no counting.
+        let is_enough = errors_max == 1
+            || errors_max > 0 && self.errors.fetch_add(1, Ordering::Relaxed) + 1 >= errors_max;
+        if is_enough {
+            self.forgive();
+            self.observe(Observation::RequestFailed(reason));
+        }
+    }
+
+    /// Ends a row of connection errors.
+    pub fn forgive(&self) {
+        // A store that changes nothing would still take the line from other workers.
+        if self.errors.load(Ordering::Relaxed) > 0 {
+            self.errors.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Takes an observation into account. A flip is logged once, here, and rings the bell.

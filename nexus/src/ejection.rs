@@ -14,6 +14,12 @@ pub struct Rules {
     pub failure_percent: u32,
     /// In a window with fewer answers the share proves nothing.
     pub requests_min: u32,
+    /// How far below the others' a window's success rate is when it ejects, in percent of what
+    /// chance explains: 300 is three standard deviations; 0 is never.
+    pub deviation: u32,
+    /// How long the answers of a window take when that ejects, in percent of the others' time; 0 is
+    /// never.
+    pub latency: u32,
     /// How long a window is.
     pub window: Duration,
     /// How long the first ejection lasts; each further one so much longer.
@@ -26,6 +32,23 @@ pub struct Rules {
     pub half_open: u32,
 }
 
+impl Rules {
+    /// Says whether any limit is set.
+    pub fn has_limit(&self) -> bool {
+        self.consecutive_5xx > 0 || self.consecutive_gateway > 0 || self.looks_back()
+    }
+
+    /// Says whether backends are judged by what they answered in a window of time.
+    pub fn looks_back(&self) -> bool {
+        self.failure_percent > 0 || self.compares()
+    }
+
+    /// Says whether backends are compared with each other.
+    pub fn compares(&self) -> bool {
+        self.deviation > 0 || self.latency > 0
+    }
+}
+
 /// Why a backend is ejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
@@ -35,8 +58,14 @@ pub enum Cause {
     ConsecutiveGateway,
     /// Too many of a window.
     FailurePercent,
+    /// More of a window than chance explains, beside the others.
+    Deviation,
+    /// It takes much longer than the others.
+    Latency,
     /// A bad answer while it was tried out.
     StillBad,
+    /// Slow answers while it was tried out.
+    StillSlow,
 }
 
 impl Cause {
@@ -46,7 +75,10 @@ impl Cause {
             Self::Consecutive5xx => "consecutive_5xx",
             Self::ConsecutiveGateway => "consecutive_gateway",
             Self::FailurePercent => "failure_percent",
+            Self::Deviation => "deviation",
+            Self::Latency => "latency",
             Self::StillBad => "still_bad",
+            Self::StillSlow => "still_slow",
         }
     }
 }
@@ -74,15 +106,89 @@ pub struct Seen {
     pub good: u32,
     /// 5xx and failures.
     pub bad: u32,
+    /// How long the good ones took together, in microseconds, if somebody wants to know.
+    pub micros: u64,
+}
+
+impl Seen {
+    fn all(self) -> u64 {
+        u64::from(self.good) + u64::from(self.bad)
+    }
+
+    /// Returns the part of good ones, from 0 to 1.
+    fn rate(self) -> f64 {
+        f64::from(self.good) / self.all().max(1) as f64
+    }
+
+    /// Returns how long a good one took, in microseconds.
+    fn time(self) -> f64 {
+        self.micros as f64 / f64::from(self.good.max(1))
+    }
+}
+
+/// How the others of a pool answer: what a backend is compared with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Peers {
+    /// The mean of their success rates, from 0 to 1.
+    rate: f64,
+    /// The variance of these.
+    variance: f64,
+    /// The median of their times, in microseconds.
+    time: f64,
+}
+
+impl Peers {
+    /// With fewer nobody can tell who is the odd one.
+    const COUNT_MIN: usize = 2;
+
+    /// Sums up those who have answered enough; `None` if too few have.
+    pub fn of(rules: &Rules, others: impl Iterator<Item = Seen>) -> Option<Self> {
+        let is_enough = |seen: &Seen| seen.all() >= u64::from(rules.requests_min.max(1));
+        let others: Vec<_> = others.filter(is_enough).collect();
+        if others.len() < Self::COUNT_MIN {
+            return None;
+        }
+        let count = others.len() as f64;
+        let rate = others.iter().map(|seen| seen.rate()).sum::<f64>() / count;
+        let square = |seen: &Seen| (seen.rate() - rate).powi(2);
+        let variance = others.iter().map(square).sum::<f64>() / count;
+        let mut times: Vec<_> = others.iter().map(|seen| seen.time()).collect();
+        times.sort_by(f64::total_cmp);
+        // Of an even number the lower one: a second slow backend must not hide the first.
+        Some(Self { rate, variance, time: times[(times.len() - 1) / 2] })
+    }
+
+    /// Says whether a success rate is below what chance explains: the others differ by themselves,
+    /// and so many requests do not all meet the mean.
+    fn are_above(&self, rules: &Rules, seen: Seen) -> bool {
+        /// A difference that nobody feels is none, however certain it is.
+        const DIFFERENCE_MIN: f64 = 0.05;
+        let all = seen.all() as f64;
+        // Nobody's failures are so rare that none may be chance.
+        let rate = self.rate.min(1.0 - 1.0 / all);
+        let deviation = (self.variance + rate * (1.0 - rate) / all).sqrt();
+        let below = (deviation * f64::from(rules.deviation) / 100.0).max(DIFFERENCE_MIN);
+        rules.deviation > 0 && seen.rate() < self.rate - below
+    }
+
+    /// Says whether answers take so much longer than theirs.
+    fn are_faster(&self, rules: &Rules, seen: Seen) -> bool {
+        /// A difference that nobody feels is none, in microseconds.
+        const DIFFERENCE_MIN: f64 = 5_000.0;
+        let limit = self.time * f64::from(rules.latency) / 100.0;
+        rules.latency > 0 && seen.time() >= limit.max(self.time + DIFFERENCE_MIN)
+    }
 }
 
 /// What the rest of the pool allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Others {
     /// Whether one more may be ejected.
     pub may_eject: bool,
     /// Whether anybody else is available.
     pub is_anybody: bool,
+    /// How they answer, if the rules compare and there are enough of them.
+    pub peers: Option<Peers>,
 }
 
 /// What a step has done.
@@ -114,13 +220,13 @@ impl Ejection {
     /// |---|---|---|
     /// | in | a limit is reached, and one more may be ejected | out |
     /// | out | its time is over | half open |
-    /// | half open | a bad answer | out, for longer |
+    /// | half open | a bad answer, or slow ones after an ejection for that | out, for longer |
     /// | half open | `half_open` good answers, no bad one | in |
     /// | out, half open | nobody else is available | in |
     pub fn step(&mut self, rules: &Rules, seen: Seen, others: Others, at: (Duration, f64)) -> Step {
         let (now, dice) = at;
         let next = match self.standing {
-            Standing::In => match self.cause(rules, seen) {
+            Standing::In => match self.cause(rules, seen, others.peers) {
                 Some(cause) if others.may_eject && others.is_anybody => {
                     // A long time of good conduct makes good.
                     if now.saturating_sub(self.since) >= rules.time_max {
@@ -133,6 +239,12 @@ impl Ejection {
             _ if !others.is_anybody => Standing::In,
             Standing::Out(cause, until) if now >= until => Standing::HalfOpen(cause),
             Standing::HalfOpen(_) if seen.bad > 0 => self.out(rules, Cause::StillBad, (now, dice)),
+            Standing::HalfOpen(Cause::Latency | Cause::StillSlow)
+                if seen.good >= rules.half_open
+                    && others.peers.is_some_and(|peers| peers.are_faster(rules, seen)) =>
+            {
+                self.out(rules, Cause::StillSlow, (now, dice))
+            }
             Standing::HalfOpen(_) if seen.good >= rules.half_open => Standing::In,
             as_it_is => as_it_is,
         };
@@ -140,7 +252,7 @@ impl Ejection {
         if next != self.standing {
             (self.standing, self.since) = (next, now);
             Step::Changed
-        } else if is_window_over && rules.failure_percent > 0 {
+        } else if is_window_over && rules.looks_back() {
             self.since = now;
             Step::NewWindow
         } else {
@@ -148,10 +260,11 @@ impl Ejection {
         }
     }
 
-    fn cause(&self, rules: &Rules, seen: Seen) -> Option<Cause> {
+    fn cause(&self, rules: &Rules, seen: Seen, peers: Option<Peers>) -> Option<Cause> {
         let reaches = |streak: u32, limit: u32| limit > 0 && streak >= limit;
-        let all = u64::from(seen.good) + u64::from(seen.bad);
+        let all = seen.all();
         let is_enough = all >= u64::from(rules.requests_min.max(1));
+        let peers = peers.filter(|_| is_enough);
         let limit = u64::from(rules.failure_percent);
         if reaches(seen.streak_gateway, rules.consecutive_gateway) {
             Some(Cause::ConsecutiveGateway)
@@ -159,6 +272,10 @@ impl Ejection {
             Some(Cause::Consecutive5xx)
         } else if limit > 0 && is_enough && u64::from(seen.bad) * 100 >= limit * all {
             Some(Cause::FailurePercent)
+        } else if peers.is_some_and(|peers| peers.are_above(rules, seen)) {
+            Some(Cause::Deviation)
+        } else if peers.is_some_and(|peers| peers.are_faster(rules, seen)) {
+            Some(Cause::Latency)
         } else {
             None
         }
@@ -183,14 +300,16 @@ mod tests {
         consecutive_gateway: 2,
         failure_percent: 50,
         requests_min: 10,
+        deviation: 0,
+        latency: 0,
         window: Duration::from_secs(10),
         time: Duration::from_secs(30),
         time_max: Duration::from_secs(100),
         percent_max: 50,
         half_open: 2,
     };
-    const FREE: Others = Others { may_eject: true, is_anybody: true };
-    const NOTHING: Seen = Seen { streak_5xx: 0, streak_gateway: 0, good: 0, bad: 0 };
+    const FREE: Others = Others { may_eject: true, is_anybody: true, peers: None };
+    const NOTHING: Seen = Seen { streak_5xx: 0, streak_gateway: 0, good: 0, bad: 0, micros: 0 };
 
     fn at(seconds: u64) -> (Duration, f64) {
         (Duration::from_secs(seconds), 0.0)
@@ -206,7 +325,7 @@ mod tests {
             (Seen { streak_5xx: 2, bad: 2, ..NOTHING }, None),
             (Seen { streak_5xx: 3, bad: 3, ..NOTHING }, Some(Cause::Consecutive5xx)),
             (
-                Seen { streak_gateway: 2, streak_5xx: 2, good: 0, bad: 2 },
+                Seen { streak_gateway: 2, streak_5xx: 2, bad: 2, ..NOTHING },
                 Some(Cause::ConsecutiveGateway),
             ),
             (Seen { good: 4, bad: 5, ..NOTHING }, None),
@@ -220,7 +339,7 @@ mod tests {
             assert_eq!(ejection.standing, expected, "{seen:?}");
         }
         let off = Rules { consecutive_5xx: 0, consecutive_gateway: 0, failure_percent: 0, ..RULES };
-        let all = Seen { streak_5xx: 99, streak_gateway: 99, good: 0, bad: 99 };
+        let all = Seen { streak_5xx: 99, streak_gateway: 99, bad: 99, ..NOTHING };
         assert_eq!(Ejection::default().step(&off, all, FREE, at(1)), Step::Stays);
     }
 
@@ -257,7 +376,94 @@ mod tests {
         assert_eq!(ejection.standing, Standing::In);
     }
 
+    /// A window with so many good and bad answers, each good one so many milliseconds long.
+    fn window(good: u32, bad: u32, millis: u64) -> Seen {
+        Seen { good, bad, micros: u64::from(good) * millis * 1000, ..NOTHING }
+    }
+
+    /// Judges the first of several windows beside the rest.
+    fn beside(windows: &[Seen]) -> Option<Cause> {
+        let only_compares = Rules {
+            consecutive_5xx: 0,
+            consecutive_gateway: 0,
+            failure_percent: 0,
+            deviation: 300,
+            latency: 300,
+            ..RULES
+        };
+        let peers = Peers::of(&only_compares, windows[1..].iter().copied());
+        Ejection::default().cause(&only_compares, windows[0], peers)
+    }
+
+    #[test]
+    fn the_odd_one_is_found_beside_two_others_and_not_beside_one() {
+        let good = window(100, 0, 10);
+        assert_eq!(beside(&[window(70, 30, 10), good, good]), Some(Cause::Deviation));
+        assert_eq!(beside(&[window(70, 30, 10), good]), None, "which of two is the odd one?");
+        assert_eq!(beside(&[window(97, 3, 10), good, good]), None, "three of a hundred are chance");
+        assert_eq!(beside(&[window(9_700, 300, 10), good, good]), None, "and too few to matter");
+        assert_eq!(beside(&[good, window(70, 30, 10), good]), None);
+        let bad = window(70, 30, 10);
+        assert_eq!(beside(&[bad, bad, bad]), None, "all are alike: it is not the backends");
+        assert_eq!(beside(&[window(3, 6, 10), good, good]), None, "nine prove nothing");
+        assert_eq!(
+            beside(&[window(0, 100, 0), good, window(0, 0, 0), good]),
+            Some(Cause::Deviation)
+        );
+    }
+
+    #[test]
+    fn the_slow_one_is_found_beside_two_others() {
+        let usual = window(100, 0, 10);
+        assert_eq!(beside(&[window(100, 0, 30), usual, usual]), Some(Cause::Latency));
+        assert_eq!(beside(&[window(100, 0, 29), usual, usual]), None);
+        assert_eq!(beside(&[window(100, 0, 30), usual]), None);
+        assert_eq!(beside(&[usual, window(100, 0, 300), usual]), None);
+        let (fast, slower) = (window(100, 0, 1), window(100, 0, 5));
+        assert_eq!(beside(&[slower, fast, fast]), None, "nobody feels four milliseconds");
+        let slow = window(100, 0, 100);
+        assert_eq!(beside(&[slow, slow, usual]), Some(Cause::Latency), "two hide no third");
+    }
+
+    #[test]
+    fn who_was_slow_comes_back_when_it_is_as_fast_as_the_others() {
+        let rules = Rules { latency: 300, ..RULES };
+        let usual = window(100, 0, 10);
+        let peers = Peers::of(&rules, [usual, usual].into_iter());
+        let others = Others { peers, ..FREE };
+        let mut ejection = Ejection::default();
+        ejection.step(&rules, window(50, 0, 200), others, at(0));
+        assert_eq!(ejection.standing, out(Cause::Latency, 30));
+        ejection.step(&rules, NOTHING, others, at(30));
+        ejection.step(&rules, window(2, 0, 200), others, at(31));
+        assert_eq!(ejection.standing, out(Cause::StillSlow, 91));
+        ejection.step(&rules, NOTHING, others, at(91));
+        ejection.step(&rules, window(2, 0, 12), others, at(92));
+        assert_eq!(ejection.standing, Standing::In);
+    }
+
     proptest::proptest! {
+        #[test]
+        fn chance_alone_seldom_ejects(seed in 0u64..1 << 40, rate in 0.5f64..1.0, count in 3usize..10) {
+            let mut dice = seed | 1;
+            let mut roll = || {
+                dice ^= dice << 13;
+                dice ^= dice >> 7;
+                dice ^= dice << 17;
+                (dice >> 11) as f64 / (1u64 << 53) as f64
+            };
+            let mut windows = || {
+                let good = (0..200).filter(|_| roll() < rate).count() as u32;
+                window(good, 200 - good, 10)
+            };
+            let ejected = (0..100).filter(|_| {
+                let all: Vec<_> = (0..count).map(|_| windows()).collect();
+                beside(&all).is_some()
+            });
+            // Three deviations on one side are one in 740.
+            proptest::prop_assert!(ejected.count() <= 5);
+        }
+
         #[test]
         fn no_change_without_its_reason_and_no_stay_beyond_its_limit(
             seen in proptest::collection::vec((0u32..5, 0u32..3, 0u32..20, 0u32..20, 0u64..50), 1..200),
@@ -266,10 +472,10 @@ mod tests {
             let (mut ejection, mut now) = (Ejection::default(), Duration::ZERO);
             for (streak_5xx, streak_gateway, good, bad, seconds) in seen {
                 now += Duration::from_secs(seconds);
-                let seen = Seen { streak_5xx, streak_gateway, good, bad };
+                let seen = Seen { streak_5xx, streak_gateway, good, bad, micros: 0 };
                 let before = ejection;
                 ejection.step(&RULES, seen, FREE, (now, dice));
-                let is_bad = ejection.cause(&RULES, seen).is_some();
+                let is_bad = ejection.cause(&RULES, seen, None).is_some();
                 match (before.standing, ejection.standing) {
                     (Standing::In, Standing::Out(_, until)) => {
                         proptest::prop_assert!(is_bad);

@@ -14,7 +14,7 @@ use crate::deadline::Deadline;
 use crate::dial;
 use crate::exchange::{Exchange, Incoming};
 use crate::flow::Flow;
-use crate::health::{Incident, Observation};
+use crate::health::Incident;
 use crate::http1::body::Framing;
 use crate::http1::response::Response;
 use crate::reason::Reason;
@@ -47,7 +47,7 @@ impl Upstream {
             had_no_length: download.is_some_and(Flow::is_until_close),
         };
         if incident.counts() {
-            self.backend.observe(Observation::RequestFailed(reason));
+            self.backend.request_failed(reason);
         }
     }
 }
@@ -76,7 +76,7 @@ pub async fn attempt(
         Ok(upstream) => upstream,
         Err(reason) => {
             if reason.is_connection_error() {
-                backend.observe(Observation::RequestFailed(reason));
+                backend.request_failed(reason);
             }
             return Err(Failure { reason, progress: Progress::NothingSent, reused: false });
         }

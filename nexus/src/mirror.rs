@@ -17,7 +17,6 @@ use tokio::time::timeout;
 use crate::backend::connections::Lease;
 use crate::dial;
 use crate::exchange::Exchange;
-use crate::health::Observation;
 use crate::http1::body::Framing;
 use crate::http1::egress::{self, Changes};
 use crate::route::{HeaderRules, Mirror};
@@ -95,7 +94,7 @@ async fn deliver(backend: &Picked, message: &[u8]) -> Result<(), String> {
         Ok(stream) => stream,
         Err(reason) => {
             if reason.is_connection_error() {
-                backend.observe(Observation::RequestFailed(reason));
+                backend.request_failed(reason);
             }
             return Err(reason.code().to_owned());
         }

@@ -232,6 +232,7 @@ impl Plan {
         value("timeout", &old.timeout, &new.timeout);
         value("rise", &old.rise, &new.rise);
         value("fall", &old.fall, &new.fall);
+        value("request_errors", &old.request_errors, &new.request_errors);
         let initial = |probing: &Probing| if probing.starts_up { "up" } else { "down" };
         value("initial", &Word(initial(old)), &Word(initial(new)));
         // Their values may be secrets.

@@ -14,7 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::backend::{Backend, BackendUrl, Serial, now_ms};
-use crate::ejection::{Ejection, Others};
+use crate::ejection::{Ejection, Others, Peers, Rules as Bans};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
 use crate::reason::Reason;
 use crate::retry::budget::Budget;
@@ -155,7 +155,7 @@ impl Pool {
 
     /// Says whether backends are judged by what they answered in a window of time.
     pub fn looks_back(&self) -> bool {
-        self.settings.ejection.as_ref().is_some_and(|rules| rules.failure_percent > 0)
+        self.settings.ejection.as_ref().is_some_and(Bans::looks_back)
     }
 
     /// Takes a retry of a request that may have run out of the budget, if there is one left.
@@ -288,7 +288,9 @@ impl Pool {
             };
             let may_eject = others().filter(|(other, _)| is_ejected(other)).count() < max;
             let is_anybody = others().any(|other| is_usual(&other));
-            backend.judge(rules, Others { may_eject, is_anybody });
+            let seen = || others().filter(is_usual).map(|(other, _)| other.conduct.seen());
+            let peers = rules.compares().then(|| Peers::of(rules, seen())).flatten();
+            backend.judge(rules, Others { may_eject, is_anybody, peers });
         }
         self.backends.iter().any(|backend| is_ejected(backend))
     }

@@ -282,22 +282,32 @@ struct Watch<'p> {
     began: Option<Instant>,
     /// How bad answers eject, if they do.
     rules: Option<&'p Rules>,
+    /// Whether connection errors are counted.
+    counts_errors: bool,
 }
 
 impl<'p> Watch<'p> {
     fn start(pool: &'p Pool) -> Self {
+        let rules = pool.settings.ejection.as_ref();
+        let is_timed =
+            pool.settings.algorithm.times() || rules.is_some_and(|rules| rules.latency > 0);
         Self {
-            began: pool.settings.algorithm.times().then(Instant::now),
-            rules: pool.settings.ejection.as_ref(),
+            began: is_timed.then(Instant::now),
+            rules,
+            counts_errors: pool.settings.probing.request_errors > 1,
         }
     }
 
     fn answered(self, backend: &Backend, status: u16) {
-        if let Some(began) = self.began {
-            backend.latency.observe(began.elapsed().as_micros() as f32, now_ms());
+        let took = self.began.map(|began| began.elapsed());
+        if let Some(took) = took {
+            backend.latency.observe(took.as_micros() as f32, now_ms());
         }
         if let Some(rules) = self.rules {
-            backend.answered(rules, status);
+            backend.answered(rules, status, took.filter(|_| rules.latency > 0));
+        }
+        if self.counts_errors {
+            backend.forgive();
         }
     }
 
@@ -309,7 +319,7 @@ impl<'p> Watch<'p> {
             backend.latency.observe(began.elapsed().max(AS_SLOW_AS).as_micros() as f32, now_ms());
         }
         if let Some(rules) = self.rules.filter(|_| !failure.was_stale()) {
-            backend.answered(rules, AS_BAD_AS);
+            backend.answered(rules, AS_BAD_AS, None);
         }
     }
 }

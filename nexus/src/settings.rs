@@ -58,6 +58,8 @@ pub struct Probing {
     pub rise: u32,
     /// Failures in a row that take a backend out.
     pub fall: u32,
+    /// Connection errors of requests in a row that take a backend out; 0 is never.
+    pub request_errors: u32,
     /// Whether a backend counts as UP until its first probe has come back.
     pub starts_up: bool,
 }
@@ -313,6 +315,7 @@ impl Default for Probing {
             timeout: Duration::from_secs(2),
             rise: 1,
             fall: 1,
+            request_errors: 1,
             starts_up: true,
         }
     }

@@ -17,6 +17,7 @@ use crate::deadline::{Deadlines, TICK};
 use crate::log::{Log, Record};
 use crate::picker::Place;
 use crate::pool::Pool;
+use crate::reason::Reason;
 use crate::settings::{BackendSettings, Timeouts};
 use crate::snapshot::{Published, Snapshot};
 
@@ -53,6 +54,12 @@ impl Picked {
     /// Returns its pool.
     pub fn pool(&self) -> &Pool {
         &self.view.pools[self.pool]
+    }
+
+    /// Counts a connection error against it, as its pool wants it.
+    pub fn request_failed(&self, reason: Reason) {
+        let errors_max = self.pool().settings.probing.request_errors;
+        Backend::request_failed(self, reason, errors_max);
     }
 
     /// Returns what was asked for of it.

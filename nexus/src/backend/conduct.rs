@@ -2,7 +2,7 @@
 //! control task alone.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::ejection::{Ejection, Others, Rules, Seen, Standing, Step};
@@ -14,15 +14,20 @@ pub struct Conduct {
     streak_gateway: AtomicU32,
     good: AtomicU32,
     bad: AtomicU32,
+    micros: AtomicU64,
     is_out: AtomicBool,
     is_half_open: AtomicBool,
     ejection: Mutex<Ejection>,
 }
 
 impl Conduct {
-    /// Counts an answer, or 502 for a failed attempt; says whether it is to be judged at once.
-    pub fn count(&self, rules: &Rules, status: u16) -> bool {
+    /// Counts an answer, or 502 for a failed attempt; `took` is its time, if that counts. Says
+    /// whether it is to be judged at once.
+    pub fn count(&self, rules: &Rules, status: u16, took: Option<Duration>) -> bool {
         if !(500..=599).contains(&status) {
+            if let Some(took) = took {
+                self.micros.fetch_add(took.as_micros() as u64, Relaxed);
+            }
             self.good.fetch_add(1, Relaxed);
             // A store that changes nothing would still take the line from other workers.
             for streak in [&self.streak_5xx, &self.streak_gateway] {
@@ -62,15 +67,21 @@ impl Conduct {
         *self.ejection.lock().expect("nothing panics while it holds this lock")
     }
 
-    /// Judges what was counted; returns the standing if it changed. Only the control task calls
-    /// this.
-    pub fn judge(&self, rules: &Rules, others: Others, now: Duration) -> Option<Standing> {
-        let seen = Seen {
+    /// Returns what was counted since the last change, or in the window.
+    pub fn seen(&self) -> Seen {
+        Seen {
             streak_5xx: self.streak_5xx.load(Relaxed),
             streak_gateway: self.streak_gateway.load(Relaxed),
             good: self.good.load(Relaxed),
             bad: self.bad.load(Relaxed),
-        };
+            micros: self.micros.load(Relaxed),
+        }
+    }
+
+    /// Judges what was counted; returns the standing if it changed. Only the control task calls
+    /// this.
+    pub fn judge(&self, rules: &Rules, others: Others, now: Duration) -> Option<Standing> {
+        let seen = self.seen();
         let mut ejection = self.ejection.lock().expect("nothing panics while it holds this lock");
         let step = ejection.step(rules, seen, others, (now, fastrand::f64()));
         let standing = ejection.standing;
@@ -93,6 +104,7 @@ impl Conduct {
         for count in [&self.streak_5xx, &self.streak_gateway, &self.good, &self.bad] {
             count.store(0, Relaxed);
         }
+        self.micros.store(0, Relaxed);
         self.is_out.store(matches!(standing, Standing::Out(..)), Relaxed);
         self.is_half_open.store(matches!(standing, Standing::HalfOpen(_)), Relaxed);
     }

@@ -2,11 +2,11 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
 
 use nexus::app::Nexus;
-use nexus::ejection::{Rules, Standing};
+use nexus::ejection::{Cause, Rules, Standing};
 use nexus::settings::Settings;
 
 use crate::world::{Backend, Client, Next, backend, lines, settings, start, status, until};
@@ -17,6 +17,8 @@ const RULES: Rules = Rules {
     consecutive_gateway: 0,
     failure_percent: 0,
     requests_min: 10,
+    deviation: 0,
+    latency: 0,
     window: Duration::from_secs(10),
     time: Duration::from_millis(200),
     time_max: Duration::from_secs(5),
@@ -161,4 +163,56 @@ fn a_pool_that_ejects_no_more_lets_everybody_in() {
     without.pools[0].ejection = None;
     nexus.reload(without).unwrap();
     until("it is asked again", || get(&mut client) == 500);
+}
+
+/// A backend whose answers take so long as is said.
+fn slow(first: Duration) -> (Backend, Arc<AtomicU64>) {
+    let time = Arc::new(AtomicU64::new(first.as_millis() as u64));
+    let current = Arc::clone(&time);
+    let backend = Backend::new(move |stream, _| {
+        std::thread::park_timeout(Duration::from_millis(current.load(SeqCst)));
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        Next::Continue
+    });
+    (backend, time)
+}
+
+#[test]
+fn the_one_that_fails_more_than_the_others_is_ejected_however_seldom_in_a_row() {
+    let ((bad, mood), (good, _), (better, _)) = (moody(200), moody(200), moody(200));
+    let rules = Rules { consecutive_5xx: 0, deviation: 300, ..RULES };
+    let nexus = start(ejecting(&[&bad, &good, &better], rules));
+    let mut client = Client::connect(&nexus);
+    let mut asked = 0;
+    until("it is ejected", || {
+        asked += 1;
+        mood.store(if asked / 3 % 2 == 0 { 500 } else { 200 }, SeqCst);
+        get(&mut client);
+        standing(&nexus, 0) != Standing::In
+    });
+    assert!(matches!(standing(&nexus, 0), Standing::Out(Cause::Deviation, _)));
+    assert_eq!([standing(&nexus, 1), standing(&nexus, 2)], [Standing::In; 2]);
+}
+
+#[test]
+fn the_one_that_is_slower_than_the_others_is_ejected_until_it_is_as_fast() {
+    let (late, time) = slow(Duration::from_millis(40));
+    let ((good, _), (better, _)) = (moody(200), moody(200));
+    let rules = Rules { consecutive_5xx: 0, latency: 300, half_open: 2, ..RULES };
+    let nexus = start(ejecting(&[&late, &good, &better], rules));
+    let mut client = Client::connect(&nexus);
+    until("it is ejected", || {
+        assert_eq!(get(&mut client), 200);
+        standing(&nexus, 0) != Standing::In
+    });
+    assert!(matches!(standing(&nexus, 0), Standing::Out(Cause::Latency, _)));
+    until("it was tried out, and is still slow", || {
+        get(&mut client);
+        matches!(standing(&nexus, 0), Standing::Out(Cause::StillSlow, _))
+    });
+    time.store(0, SeqCst);
+    until("it is in again", || {
+        get(&mut client);
+        standing(&nexus, 0) == Standing::In
+    });
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nexus::settings::Probing;
 
 use crate::world::{
-    Backend, Client, Next, before, field, lines, raw, settings, start, status, until,
+    Backend, Client, Next, backend, before, field, lines, raw, settings, start, status, until,
 };
 
 /// An address at which nothing listens.
@@ -257,4 +257,46 @@ fn a_backend_with_two_addresses_is_reached_at_the_one_that_listens() {
     assert_eq!(body, b"v4");
     assert_eq!(field(&head, "X-Backend-Server"), Some(format!("http://localhost:{port}").as_str()));
     assert_eq!(backend.count(), 1);
+}
+
+#[test]
+fn so_many_connection_errors_in_a_row_as_are_asked_for_mean_down() {
+    let (good, close) = (Backend::named("ok"), Backend::answering(b"", || Next::Close));
+    for (errors, expected) in [(1, 1), (3, 3), (0, 0)] {
+        let mut settings = settings(&[close.address, good.address]);
+        settings.pools[0].probing.request_errors = errors;
+        settings.pools[0].retry.budget = 1000;
+        let nexus = start(settings);
+        until("both are probed", || (0..2).all(|at| backend(&nexus, at).is_probed()));
+        let (mut client, before) = (Client::connect(&nexus), close.count());
+        let mut asked = 0;
+        while asked < 20 && backend(&nexus, 0).is_up() {
+            assert_eq!(client.get("/"), "ok", "each is tried elsewhere");
+            asked = close.count() - before;
+        }
+        assert_eq!(backend(&nexus, 0).is_up(), expected == 0, "{errors}");
+        assert!(expected == 0 || asked == expected, "{asked} of {errors}");
+    }
+}
+
+#[test]
+fn an_answer_between_two_connection_errors_ends_their_row() {
+    let turn = std::sync::atomic::AtomicUsize::new(0);
+    let every_third = Backend::new(move |stream, _| {
+        if turn.fetch_add(1, std::sync::atomic::Ordering::SeqCst) % 3 == 2 {
+            let _ = stream
+                .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+        Next::Close
+    });
+    let good = Backend::named("ok");
+    let mut settings = settings(&[every_third.address, good.address]);
+    settings.pools[0].probing.request_errors = 3;
+    settings.pools[0].retry.budget = 1000;
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    for _ in 0..40 {
+        client.get("/");
+    }
+    assert!(backend(&nexus, 0).is_up());
 }

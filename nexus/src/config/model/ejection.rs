@@ -37,10 +37,26 @@ pub(super) static EJECTION: Table = Table {
             "min_requests",
             One(Scalar::Whole(1, 1_000_000)),
             Is("20"),
-            "With fewer answers in a window `failure_percent` does not count.",
+            "With fewer answers in a window `failure_percent`, `deviation` and `latency` do not count.",
             "100",
         )
         .known_as(&["minimum_volume", "request_volume"]),
+        key(
+            "deviation",
+            One(Scalar::Whole(0, 1000)),
+            Is("0"),
+            "How far below that of the others the success rate of a window is that ejects, in percent of the standard deviation (300 is three) and at least 5 points; needs two others with enough answers; 0 is never.",
+            "300",
+        )
+        .known_as(&["success_rate_stdev_factor"]),
+        key(
+            "latency",
+            One(Scalar::Whole(0, 10_000)),
+            Is("0"),
+            "How long the good answers of a window take on average when that ejects, in percent of the median of the others, and at least 5 ms more; needs two others with enough answers; 0 is never.",
+            "300",
+        )
+        .known_as(&["unhealthy_latency"]),
         key("window", One(Scalar::Time), Is("10s"), "How long a window is.", "30s"),
         key(
             "time",

@@ -115,10 +115,18 @@ pub(super) static HEALTH_CHECK: Table = Table {
             "fall",
             One(Scalar::Whole(1, 100)),
             Is("1"),
-            "Probes in a row that must fail until a backend is DOWN; a request's connection error needs no second.",
+            "Probes in a row that must fail until a backend is DOWN.",
             "3",
         )
         .known_as(&["fails", "unhealthy_threshold", "health_fails"]),
+        key(
+            "request_errors",
+            One(Scalar::Whole(0, 1000)),
+            Is("1"),
+            "Connection errors of requests in a row that mark a backend DOWN, each of which was tried elsewhere if that is safe; 0 leaves it to the probes.",
+            "3",
+        )
+        .known_as(&["max_fails", "consecutive_local_origin_failure"]),
         key(
             "initial",
             One(Scalar::Choice(&["up", "down"])),

@@ -161,15 +161,17 @@ fn ejections(section: &Section<'_>, problems: &mut Vec<Problem>) -> Rules {
         consecutive_gateway: section.whole("consecutive_gateway"),
         failure_percent: section.whole("failure_percent"),
         requests_min: section.whole("min_requests"),
+        deviation: section.whole("deviation"),
+        latency: section.whole("latency"),
         window: section.time("window"),
         time: section.time("time"),
         time_max: section.time("max_time"),
         percent_max: section.whole("max_percent"),
         half_open: section.whole("half_open"),
     };
-    if rules.consecutive_5xx == 0 && rules.consecutive_gateway == 0 && rules.failure_percent == 0 {
+    if !rules.has_limit() {
         let cause = "`ejection` has no effect: no limit is set";
-        let hint = "set `consecutive_5xx`, `consecutive_gateway` or `failure_percent`";
+        let hint = "set `consecutive_5xx`, `consecutive_gateway`, `failure_percent`, `deviation` or `latency`";
         problems.push(Problem::warning(section.span(), cause, hint));
     }
     if rules.time > rules.time_max {

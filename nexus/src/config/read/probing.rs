@@ -29,6 +29,7 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Vec<Problem>) -> Probin
         timeout: section.time("timeout"),
         rise: section.whole("rise"),
         fall: section.whole("fall"),
+        request_errors: section.whole("request_errors"),
         starts_up: section.text("initial") == "up",
     };
     for span in OF_HTTP.iter().filter(|_| !is_http).filter_map(|key| section.key_span(key)) {
