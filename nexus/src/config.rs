@@ -156,6 +156,7 @@ impl Config {
             body_bytes_max,
             mirror,
             rate_limit,
+            priority,
         } = &route.modifiers;
         is_catch_all
             && matches!(route.action, Action::Pool(_))
@@ -168,5 +169,6 @@ impl Config {
             && body_bytes_max.is_none()
             && mirror.is_none()
             && rate_limit.is_none()
+            && priority.is_none()
     }
 }

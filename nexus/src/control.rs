@@ -171,6 +171,9 @@ pub struct Control {
 /// From one step of a slow start to the next.
 const RAMP_STEP: Duration = Duration::from_millis(100);
 
+/// From one step of load shedding to the next: an overload is felt within a second.
+const SHEDDING_STEP: Duration = Duration::from_millis(100);
+
 impl Control {
     /// Takes control over what is published, and of the workers' listeners.
     pub fn new(beginning: Beginning) -> Self {
@@ -211,11 +214,17 @@ impl Control {
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let bell = Arc::clone(&self.bell);
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
-        seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tenths = tokio::time::interval(SHEDDING_STEP);
+        for ticks in [&mut seconds, &mut tenths] {
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        }
         loop {
             tokio::select! {
                 () = bell.notified() => self.lay_out(),
                 () = tokio::time::sleep(RAMP_STEP), if self.is_ramping => self.lay_out(),
+                _ = tenths.tick(), if self.is_shedding() => {
+                    self.published.current().pools.iter().for_each(Pool::adapt);
+                }
                 _ = seconds.tick() => {
                     let snapshot = self.published.current();
                     snapshot.pools.iter().for_each(Pool::begin_second);
@@ -230,6 +239,10 @@ impl Control {
                 () = unconfirmed(self.unconfirmed.as_ref()) => self.roll_back().await,
             }
         }
+    }
+
+    fn is_shedding(&self) -> bool {
+        self.published.current().pools.iter().any(|pool| pool.settings.shedding.is_some())
     }
 
     /// Whoever asked may have left; the log has the outcome.

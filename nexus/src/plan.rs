@@ -190,6 +190,8 @@ impl Plan {
         self.value(&what, "too_few.then", &Word(then(old)), &Word(then(new)));
         self.value(&what, "too_few.below", &old.shortage.below, &new.shortage.below);
         self.value(&what, "ejection", &old.ejection, &new.ejection);
+        self.value(&what, "breaker", &old.breaker, &new.breaker);
+        self.value(&what, "shedding", &old.shedding, &new.shedding);
         self.retry(&what, &old.retry, &new.retry);
         self.probing(&what, &old.probing, &new.probing);
     }

@@ -1,5 +1,7 @@
 //! A named group of backends: who of them is available, and whose turn it is.
 
+pub mod admission;
+pub mod gradient;
 pub mod layers;
 pub mod queue;
 pub mod sessions;
@@ -18,9 +20,11 @@ use crate::ejection::{Ejection, Others, Peers, Rules as Bans};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
 use crate::reason::Reason;
 use crate::retry::budget::Budget;
+use crate::route::Priority;
 use crate::session;
 use crate::settings::{BackendSettings, PoolSettings};
 
+use admission::{Admission, Admitted, Refused};
 use layers::{Layers, Member, Rules};
 use queue::Queue;
 use sessions::{Session, Sessions};
@@ -49,6 +53,8 @@ pub struct Pool {
     pub budget: Arc<Budget>,
     /// Requests that wait for a place, of all snapshots.
     pub queue: Arc<Queue>,
+    /// What was let in, over all snapshots.
+    pub admission: Arc<Admission>,
     /// Attempts made in panic, over all snapshots.
     pub panicked: Arc<AtomicU64>,
     /// Which backend each session is with; `None` if none has one.
@@ -111,6 +117,7 @@ impl Pool {
             // What was said of the old mode need not be said again.
             layout: ArcSwap::from_pointee(Layout { mode, ..Layout::default() }),
             panicked,
+            admission: old.map(|old| Arc::clone(&old.admission)).unwrap_or_default(),
             turn,
             turn_again: AtomicUsize::new(start),
             in_flight,
@@ -153,9 +160,9 @@ impl Pool {
         self.budget.tick(self.turn.load(Ordering::Relaxed));
     }
 
-    /// Says whether backends are judged by what they answered in a window of time.
+    /// Says whether it, or its backends, are judged by what they answered in a window of time.
     pub fn looks_back(&self) -> bool {
-        self.settings.ejection.as_ref().is_some_and(Bans::looks_back)
+        self.settings.ejection.as_ref().is_some_and(Bans::looks_back) || self.bans().is_some()
     }
 
     /// Takes a retry of a request that may have run out of the budget, if there is one left.
@@ -198,7 +205,7 @@ impl Pool {
         if !self.backends.iter().any(|backend| backend.is_well()) {
             self.backends.iter().for_each(|backend| backend.release());
         }
-        let is_judging = self.judge();
+        let is_judging = self.judge() | self.judge_whole();
         let mode = self.settle_mode();
         let all = || (0..).map(Place).zip(&self.backends).zip(&self.settings.backends);
         let parts: Vec<_> = all().map(|((_, backend), _)| self.part(backend)).collect();
@@ -239,13 +246,43 @@ impl Pool {
         self.settings.shortage.below > 0 && self.mode() == Mode::Closed
     }
 
-    /// Lets a request in, or says why not.
+    /// Lets a request in, or says why not; `None` is let in uncounted.
     ///
     /// # Errors
     ///
-    /// Fails if too few backends are left.
-    pub fn admit(&self) -> Result<(), Reason> {
-        if self.is_closed() { Err(Reason::TooFewBackends) } else { Ok(()) }
+    /// Fails if too few backends are left, or by breaker or limit.
+    pub fn admit(&self, priority: impl Fn() -> Priority) -> Result<Option<Admitted>, Refused> {
+        let (breaker, shedding) = (self.settings.breaker.as_ref(), self.settings.shedding.as_ref());
+        if self.is_closed() {
+            return Err(Reason::TooFewBackends.into());
+        }
+        if breaker.is_none() && shedding.is_none() {
+            return Ok(None);
+        }
+        self.admission.enter(breaker, shedding, priority()).map(Some)
+    }
+
+    /// Finds the limit of load shedding anew. Only the control task calls this.
+    pub fn adapt(&self) {
+        if let Some(shedding) = &self.settings.shedding {
+            self.admission.adapt(&shedding.rules);
+        }
+    }
+
+    /// Judges how the pool as a whole answers; returns whether its breaker is not closed.
+    fn judge_whole(&self) -> bool {
+        match self.bans() {
+            Some(rules) => self.admission.judge(&self.settings.name, rules),
+            None => {
+                self.admission.forget();
+                false
+            }
+        }
+    }
+
+    /// Returns the rules of the breaker, if it has any.
+    fn bans(&self) -> Option<&Bans> {
+        self.settings.breaker.as_ref()?.rules()
     }
 
     /// Decides how it answers from now on; says so if that is new.

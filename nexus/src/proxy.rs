@@ -17,12 +17,13 @@ use crate::mirror;
 use crate::picker::Place;
 use crate::place::{self, Choice};
 use crate::pool::Pool;
+use crate::pool::admission::Admitted;
 use crate::pool::sessions::Answer;
 use crate::reason::{Fault, Reason};
 use crate::respond::own::{self, Refusal};
 use crate::respond::{self, End};
-use crate::retry::{self, Again, Failure, Progress, WhyNot};
-use crate::route::{self, HeadFields};
+use crate::retry::{self, Again, Failure, Policy, Progress, WhyNot};
+use crate::route::{self, Fields, HeadFields, Priority};
 use crate::session;
 use crate::way::{Next, Way};
 use crate::worker::{Picked, Taken, View};
@@ -73,10 +74,12 @@ fn find_way(view: &View, request: &Request, upload: &Flow, client: IpAddr) -> Wa
 
 /// Asks backends for the answer and passes it on, or says why there is none.
 async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Picked>, End) {
-    let answer = match exchange.pool().admit() {
-        Ok(()) => find_answer(exchange, attempts).await,
-        Err(reason) => Err(reason),
-    };
+    match exchange.pool().admit(|| priority(exchange)) {
+        Ok(admitted) => attempts.admitted = admitted,
+        Err(refused) => return (None, own::refuse(exchange, refused.into()).await),
+    }
+    let answer = find_answer(exchange, attempts).await;
+    attempts.tell_pool(exchange.pool(), &answer);
     match answer {
         Ok(answered) => {
             mirror::copy(exchange);
@@ -90,6 +93,19 @@ async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Pi
     }
 }
 
+/// Says how much a request matters: by its route, or else by its own word if the pool hears it.
+#[cold]
+fn priority(exchange: &Exchange<'_>) -> Priority {
+    let by_route = exchange.modifiers().and_then(|modifiers| modifiers.priority);
+    let said = || {
+        let shedding = exchange.pool().settings.shedding.as_ref()?;
+        let name = shedding.priority_header.as_ref()?;
+        let (bytes, fields) = (exchange.upload.bytes(), &exchange.request.head.fields);
+        Priority::called(HeadFields { bytes, fields }.first(name.as_bytes())?)
+    };
+    by_route.or_else(said).unwrap_or_default()
+}
+
 /// What was tried so far.
 #[derive(Default)]
 struct Attempts {
@@ -101,6 +117,8 @@ struct Attempts {
     began: Option<Instant>,
     /// The place at the backend that answers, until its answer has passed.
     taken: Option<Taken>,
+    /// Its place in the pool as a whole, if the pool counts.
+    admitted: Option<Admitted>,
 }
 
 /// Tries backends until one answers or the policy says that it is enough.
@@ -198,11 +216,34 @@ impl Attempts {
         let policy = exchange.retry();
         let again = retry::decide(policy, failure, self.facts(exchange));
         match again {
-            Again::Elsewhere if !failure.is_unsent() && !pool.take_retry(policy.budget) => {
-                Again::No(WhyNot::BudgetUsedUp)
-            }
+            Again::Elsewhere => match self.why_not_again(pool, policy, failure) {
+                Some(why) => Again::No(why),
+                None => again,
+            },
             again => again,
         }
+    }
+
+    /// Takes a retry out of what the pool has of them, or says why there is none.
+    fn why_not_again(&self, pool: &Pool, policy: &Policy, failure: Failure) -> Option<WhyNot> {
+        let breaker = pool.settings.breaker.as_ref();
+        match &self.admitted {
+            Some(admitted) if !admitted.may_retry(breaker) => Some(WhyNot::TooManyRetries),
+            // An attempt of which nothing was sent has cost nobody anything.
+            _ if failure.is_unsent() || pool.take_retry(policy.budget) => None,
+            _ => Some(WhyNot::BudgetUsedUp),
+        }
+    }
+
+    /// Tells the pool what has come of the request, if it counts that.
+    fn tell_pool(&self, pool: &Pool, answer: &Result<Answered, Reason>) {
+        let Some(admitted) = &self.admitted else { return };
+        let status = match answer {
+            Ok(answered) => answered.response.head.status,
+            Err(reason) if reason.facts().fault == Fault::Backend => AS_BAD_AS,
+            Err(_) => return,
+        };
+        admitted.answered(pool.settings.breaker.as_ref(), status);
     }
 
     /// Takes a place elsewhere, if the policy and the pool have one, instead of an answer with a
@@ -228,16 +269,15 @@ impl Attempts {
             Again::No(why) => Err(why),
             _ => place::take(exchange, choice, &tried()).ok_or(WhyNot::NobodyElse),
         };
-        match next {
-            Ok(next) if pool.take_retry(policy.budget) => {
-                self.note(backend, failure);
-                Some(next)
-            }
-            next => {
-                self.why_not = Some(next.err().unwrap_or(WhyNot::BudgetUsedUp));
-                None
-            }
+        let next = next.and_then(|next| match self.why_not_again(pool, policy, failure) {
+            Some(why) => Err(why),
+            None => Ok(next),
+        });
+        self.why_not = next.as_ref().err().copied().or(self.why_not);
+        if next.is_ok() {
+            self.note(backend, failure);
         }
+        next.ok()
     }
 
     fn facts(&self, exchange: &Exchange<'_>) -> retry::Facts {
@@ -275,6 +315,9 @@ fn keep_session(
     let answer = Answer { place, backend, set_cookies };
     exchange.cookie = sessions.keep(&choice.session, pool.backends(), answer, session::now());
 }
+
+/// What a failure counts as where answers are counted.
+const AS_BAD_AS: u16 = 502;
 
 /// What an attempt says of its backend, as far as the pool wants to know.
 struct Watch<'p> {
@@ -314,7 +357,6 @@ impl<'p> Watch<'p> {
     /// A failure counts as a slow answer, or whoever fails quickly would look best.
     fn failed(&self, backend: &Backend, failure: Failure) {
         const AS_SLOW_AS: Duration = Duration::from_secs(1);
-        const AS_BAD_AS: u16 = 502;
         if let Some(began) = self.began {
             backend.latency.observe(began.elapsed().max(AS_SLOW_AS).as_micros() as f32, now_ms());
         }

@@ -63,6 +63,12 @@ pub enum Reason {
     NoBackendAvailable,
     /// So few backends are available that the pool answers nothing.
     TooFewBackends,
+    /// The pool answered so badly that it is given a rest.
+    CircuitOpen,
+    /// The pool has as many requests as it takes.
+    PoolFull,
+    /// The pool's answers have become slow: it takes fewer requests.
+    Overloaded,
     /// Every backend has as many requests as it takes.
     BackendsFull,
     /// No backend had room for as long as a request waits.
@@ -153,6 +159,9 @@ impl Reason {
             Self::VersionNotSupported => (505, Client, "version_not_supported", "only HTTP/1.0 and HTTP/1.1 are spoken here"),
             Self::NoBackendAvailable => (503, Nexus, "no_backend_available", "no backend is available right now"),
             Self::TooFewBackends => (503, Nexus, "too_few_backends", "too few backends are available to take all requests"),
+            Self::CircuitOpen => (503, Nexus, "circuit_open", "so many answers were bad that nobody is asked for a while"),
+            Self::PoolFull => (503, Nexus, "pool_full", "as many requests as the pool takes are under way"),
+            Self::Overloaded => (503, Nexus, "overloaded", "too much to do; requests that matter less are refused"),
             Self::BackendsFull => (503, Nexus, "backends_full", "every backend has as many requests as it takes"),
             Self::QueueTimeout => (503, Nexus, "queue_timeout", "no backend had room in time"),
             Self::QueueFull => (503, Nexus, "queue_full", "every backend is full, and too many requests wait already"),

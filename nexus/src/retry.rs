@@ -255,6 +255,8 @@ pub enum WhyNot {
     RetryAfter,
     /// Too much of what this pool gets are retries already.
     BudgetUsedUp,
+    /// As many requests of the pool are tried again as may be.
+    TooManyRetries,
     /// Nobody else has room for it.
     NobodyElse,
     /// All attempts are used up.
@@ -273,6 +275,7 @@ impl WhyNot {
             Self::NotInPolicy => "not_in_policy",
             Self::RetryAfter => "retry_after",
             Self::BudgetUsedUp => "budget_used_up",
+            Self::TooManyRetries => "too_many_retries",
             Self::NobodyElse => "nobody_else",
             Self::AttemptsUsedUp => "attempts_used_up",
         }

@@ -23,6 +23,7 @@ pub mod facts;
 mod index;
 mod language;
 pub mod matcher;
+mod priority;
 pub mod rate;
 pub mod redirect;
 pub mod rewrite;
@@ -37,6 +38,7 @@ pub use facts::{Facts, Fields, HeadFields};
 pub use matcher::{
     BadPattern, FieldMatch, HostPattern, Matcher, PathPattern, QueryMatch, ValueMatch, WhyNot,
 };
+pub use priority::Priority;
 pub use rate::{By, Interval, RateLimit};
 pub use redirect::{BadTemplate, Redirect, Template};
 pub use rewrite::{Rewrite, Substitution, UnknownGroup};
@@ -114,6 +116,8 @@ pub struct Modifiers {
     pub mirror: Option<Mirror>,
     /// How many requests may pass.
     pub rate_limit: Option<RateLimit>,
+    /// Who is let in first when a pool has too much to do.
+    pub priority: Option<Priority>,
 }
 
 /// Changes to the fields of a head, in this order: remove, set, add.

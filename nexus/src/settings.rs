@@ -13,6 +13,7 @@ use crate::health::Verdict;
 use crate::log::LogFormat;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
+use crate::pool::admission::{Breaker, Shedding};
 use crate::pool::queue::QueueRules;
 use crate::pool::shortage::Shortage;
 use crate::reason::Reason;
@@ -173,6 +174,10 @@ pub struct PoolSettings {
     pub shortage: Shortage,
     /// When backends are ejected for what they answer; `None` is never.
     pub ejection: Option<Rules>,
+    /// Limits of the whole pool, and when it is given a rest; `None` is neither.
+    pub breaker: Option<Breaker>,
+    /// How load that is too much is refused; `None` is not at all.
+    pub shedding: Option<Shedding>,
     /// What may be tried again.
     pub retry: Policy,
     /// Until a backend accepts a connection.
@@ -295,6 +300,8 @@ impl PoolSettings {
             probing: Probing::default(),
             shortage: Shortage { below: 0, panics: false },
             ejection: None,
+            breaker: None,
+            shedding: None,
             retry: Policy::default(),
             timeout_connect: Duration::from_secs(2),
             timeout_response: Duration::from_secs(30),

@@ -39,6 +39,14 @@ pub struct PoolStatus {
     mode: &'static str,
     /// Attempts made in panic.
     panicked: u64,
+    /// `closed`, `open` or `half_open`; `None` without a breaker.
+    circuit: Option<&'static str>,
+    /// Requests under way at most, as load shedding has it now.
+    limit: Option<u32>,
+    /// Requests under way, if breaker or load shedding counts them.
+    under_way: Option<u32>,
+    /// Requests that breaker or load shedding have refused.
+    refused: u64,
     up: usize,
     /// Requests that wait for a place.
     waiting: usize,
@@ -119,6 +127,15 @@ pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
         name: pool.settings.name.clone(),
         mode: pool.mode().name(),
         panicked: pool.panicked.load(Ordering::Relaxed),
+        circuit: pool.settings.breaker.as_ref().map(|_| match pool.admission.standing() {
+            Standing::In => "closed",
+            Standing::Out(..) => "open",
+            Standing::HalfOpen(_) => "half_open",
+        }),
+        limit: pool.settings.shedding.as_ref().map(|_| pool.admission.limit()),
+        under_way: (pool.settings.breaker.is_some() || pool.settings.shedding.is_some())
+            .then(|| pool.admission.under_way()),
+        refused: pool.admission.refused(),
         up: pool.backends().iter().filter(|backend| backend.is_well()).count(),
         waiting: pool.queue.waiting(),
         backends: pool

@@ -143,11 +143,7 @@ fn status_text(status: &Json) -> String {
             word(&pool["name"]),
             pool["up"],
             backends.len(),
-            match pool["mode"].as_str() {
-                Some("panic") => ", in panic: all are used",
-                Some("closed") => ", closed: too few are left",
-                _ => "",
-            }
+            unusual(pool),
         );
         let width = backends.iter().map(|backend| word(&backend["url"]).len()).max().unwrap_or(0);
         let states = backends.iter().map(|one| word(&one["state"]).len()).max().unwrap_or(0).max(4);
@@ -161,6 +157,26 @@ fn status_text(status: &Json) -> String {
         }
     }
     text
+}
+
+/// Says of a pool what is not as usual.
+fn unusual(pool: &Json) -> String {
+    let mode = match pool["mode"].as_str() {
+        Some("panic") => ", in panic: all are used",
+        Some("closed") => ", closed: too few are left",
+        _ => "",
+    };
+    let circuit = match pool["circuit"].as_str() {
+        Some("open") => ", circuit open",
+        Some("half_open") => ", circuit half open",
+        _ => "",
+    };
+    let limit = pool["limit"].as_u64().filter(|limit| *limit < u64::from(u32::MAX));
+    let limit = limit.map(|limit| format!(", {} of {limit} under way", pool["under_way"]));
+    let refused = pool["refused"].as_u64().filter(|refused| *refused > 0);
+    let refused = refused.map(|refused| format!(", {refused} refused"));
+    [mode.to_owned(), circuit.to_owned(), limit.unwrap_or_default(), refused.unwrap_or_default()]
+        .concat()
 }
 
 /// Says of a backend what is not as usual, and what it has to do.

@@ -6,6 +6,7 @@
 
 use crate::config::scalar::Scalar;
 
+mod breaking;
 mod change;
 mod ejection;
 mod matching;

@@ -14,6 +14,7 @@ use crate::log::LogFormat;
 use crate::settings::{PoolSettings, Timeouts};
 
 mod admin;
+mod breaking;
 mod lint;
 mod pools;
 mod probing;

@@ -12,6 +12,7 @@ use crate::http1::egress::{self, Changes, Given, OwnAnswer, Reply};
 use crate::http1::gate::Request;
 use crate::http1::head::{Version, members};
 use crate::log::Record;
+use crate::pool::admission::Refused;
 use crate::reason::{Fault, Reason};
 use crate::route::{Action, Route};
 
@@ -28,6 +29,12 @@ pub struct Refusal {
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         Self { reason, attempts: 0, retry_after: None }
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(Refused { reason, retry_after }: Refused) -> Self {
+        Self { retry_after, ..reason.into() }
     }
 }
 

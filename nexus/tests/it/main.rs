@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it is")]
 
 mod admin;
+mod admission;
 mod balancing;
 mod cli;
 mod config;

@@ -2,6 +2,7 @@
 
 use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, One, Short, Table as Keys};
+use super::breaking::{BREAKER, SHEDDING};
 use super::ejection::EJECTION;
 use super::probing::HEALTH_CHECK;
 use super::retrying::RETRY;
@@ -105,7 +106,23 @@ pub(super) static POOL: Table = Table {
             "When a backend is ejected for what it answers, whatever its health checks say; `{}` is all defaults.",
             "{ consecutive_5xx: 3 }",
         )
-        .known_as(&["outlier_detection", "passive", "passive_health_check", "circuit_breaker"]),
+        .known_as(&["outlier_detection", "passive", "passive_health_check"]),
+        key(
+            "breaker",
+            Keys(&BREAKER),
+            Absent("none"),
+            "Limits of the pool as a whole, and when it is given a rest. What takes single backends out is `ejection`.",
+            "{ failure_percent: 50 }",
+        )
+        .known_as(&["circuit_breaker", "circuit_breakers"]),
+        key(
+            "shedding",
+            Keys(&SHEDDING),
+            Absent("none"),
+            "Refuses requests early (503 with `Retry-After`) when answers become slow, those that matter least first; `{}` is all defaults.",
+            "{ tolerance: 200 }",
+        )
+        .known_as(&["adaptive_concurrency", "load_shedding", "concurrency_limit", "admission_control"]),
         key(
             "too_few",
             Short(&One(Scalar::Choice(&["fail_closed", "panic"])), "then", &TOO_FEW),

@@ -7,6 +7,7 @@ use super::matching::MATCH;
 use super::retrying::RETRY_OF_ROUTE;
 use super::{Group, Key, Kind, Table, key};
 use crate::config::scalar::Scalar;
+use crate::route::Priority;
 
 /// A rule from requests to what becomes of them.
 pub(super) static ROUTE: Table = Table {
@@ -118,6 +119,13 @@ const KEYS: &[Key] = &[
         "5/m",
     )
     .known_as(&["limit_req", "rate", "throttle", "ratelimit"]),
+    key(
+        "priority",
+        One(Scalar::Choice(&Priority::NAMES)),
+        Absent("what the request says, if its pool hears it, or `normal`"),
+        "How much requests matter when their pool is `shedding` load.",
+        "low",
+    ),
 ];
 
 static MIRROR: Table = Table {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::config::node::{Entry, Span};
 use crate::config::problem::{Problem, Step};
 use crate::config::quantity::show_time;
-use crate::config::read::{probing, retrying, sticky};
+use crate::config::read::{breaking, probing, retrying, sticky};
 use crate::config::section::Section;
 use crate::ejection::Rules;
 use crate::picker::{Algorithm, HashKey};
@@ -66,6 +66,10 @@ pub(super) fn read(
             panics: too_few.text("then") == "panic",
         },
         ejection: section.section_if("ejection").map(|ejection| ejections(&ejection, problems)),
+        breaker: section.section_if("breaker").map(|breaker| breaking::breaker(&breaker, problems)),
+        shedding: section
+            .section_if("shedding")
+            .map(|shedding| breaking::shedding(&shedding, problems)),
         retry: retrying::read(&retry, &Policy::default()),
         timeout_connect: timeouts.time("connect"),
         timeout_response: timeouts.time("response"),

@@ -8,8 +8,8 @@ use crate::config::read::retrying;
 use crate::config::section::Section;
 use crate::retry::Policy;
 use crate::route::{
-    Action, By, Fixed, HeaderRules, Modifiers, PoolId, RateLimit, Redirect, Rewrite, Split,
-    Substitution,
+    Action, By, Fixed, HeaderRules, Modifiers, PoolId, Priority, RateLimit, Redirect, Rewrite,
+    Split, Substitution,
 };
 
 /// Fields that Nexus writes itself, from what a message is.
@@ -96,6 +96,7 @@ pub(super) fn modifiers(
         retry,
         body_bytes_max: section.whole_if("body_limit"),
         mirror: None,
+        priority: section.text_if("priority").and_then(|name| Priority::called(name.as_bytes())),
         rate_limit: section.section_if("rate_limit").and_then(|limit| rate_limit(&limit, problems)),
     }
 }
@@ -123,7 +124,9 @@ fn rate_limit(section: &Section<'_>, problems: &mut Vec<Problem>) -> Option<Rate
 
 /// Nothing is silently ignored: what changes messages to and from a backend needs a backend.
 fn without_effect(section: &Section<'_>, action: &str, problems: &mut Vec<Problem>) {
-    for key in ["rewrite", "request_headers", "timeouts", "retry", "body_limit", "mirror"] {
+    let of_backends =
+        ["rewrite", "request_headers", "timeouts", "retry", "body_limit", "mirror", "priority"];
+    for key in of_backends {
         if let Some(span) = section.key_span(key) {
             let cause = format!("`{key}` has no effect beside `{action}`");
             let hint = format!("remove it: with `{action}` no backend is asked");
