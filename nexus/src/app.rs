@@ -128,7 +128,7 @@ impl Nexus {
         let mut sockets: Vec<Vec<(SocketAddr, TcpListener)>> =
             (0..settings.workers).map(|_| Vec::new()).collect();
         let mut addresses = Vec::new();
-        for &address in &settings.listeners {
+        for address in settings.listeners.iter().map(|listener| listener.address) {
             let bound = listen::bind(address, settings.workers)
                 .map_err(|e| StartError::Bind(address, e))?;
             addresses.push(bound[0].local_addr()?);

@@ -14,7 +14,9 @@ use crate::listen;
 use crate::log::LogFormat;
 use crate::picker::Algorithm;
 use crate::retry::{Causes, Policy};
-use crate::settings::{Admin, AdminAddress, PoolSettings, Probing, Settings, Timeouts, Token};
+use crate::settings::{
+    Admin, AdminAddress, PoolSettings, PoolTimeouts, Probing, Settings, Timeouts, Token,
+};
 
 pub mod over;
 pub mod remote;
@@ -233,7 +235,7 @@ impl Flags {
             Format::Json => LogFormat::Json,
         };
         Settings {
-            listeners: self.listen,
+            listeners: self.listen.into_iter().map(Into::into).collect(),
             pools: vec![PoolSettings {
                 algorithm: self.algorithm,
                 probing: Probing {
@@ -246,8 +248,11 @@ impl Flags {
                     on: Causes { response_timeout: self.retry_on_timeout, ..Causes::default() },
                     ..Policy::default()
                 },
-                timeout_connect: self.connect_timeout,
-                timeout_response: self.response_timeout,
+                timeouts: PoolTimeouts {
+                    connect: self.connect_timeout,
+                    response: self.response_timeout,
+                    ..PoolTimeouts::default()
+                },
                 ..PoolSettings::new("default", self.backend.into_iter().map(Into::into).collect())
             }],
             routes: None,

@@ -9,15 +9,14 @@
 //! are the schema, the defaults and the check for unknown keys. Nothing here touches the outside:
 //! files and variables come from a [`World`].
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use crate::listen;
 use crate::log::LogFormat;
-use crate::route::{Action, Modifiers, PathPattern, Table};
-use crate::settings::{Admin, PoolSettings, Settings, Timeouts};
+use crate::route::{Action, Modifiers, PathPattern, RouteTimeouts, Table};
+use crate::settings::{Admin, ListenerSettings, PoolSettings, Settings, Timeouts};
 
 pub mod disk;
 pub mod docs;
@@ -71,7 +70,7 @@ pub trait World {
 #[derive(Debug)]
 pub struct Config {
     /// Where clients connect to.
-    pub listeners: Vec<SocketAddr>,
+    pub listeners: Vec<ListenerSettings>,
     /// Who answers; routes number them.
     pub pools: Vec<PoolSettings>,
     /// Which requests go where.
@@ -150,8 +149,7 @@ impl Config {
             rewrite,
             request_headers,
             response_headers,
-            timeout_response,
-            timeout_total,
+            timeouts,
             retry,
             body_bytes_max,
             mirror,
@@ -163,8 +161,7 @@ impl Config {
             && self.pools.len() == 1
             && rewrite.is_none()
             && (request_headers.is_empty() && response_headers.is_empty())
-            && timeout_response.is_none()
-            && timeout_total.is_none()
+            && *timeouts == RouteTimeouts::default()
             && retry.is_none()
             && body_bytes_max.is_none()
             && mirror.is_none()

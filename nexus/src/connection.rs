@@ -16,7 +16,7 @@ use crate::deadline::{Deadline, TICK};
 use crate::flow::Flow;
 use crate::http1::gate::{self, Admission};
 use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead, TARGET_BYTES_MAX};
-use crate::listen::Door;
+use crate::listen::{Door, Patience};
 use crate::proxy;
 use crate::reason::Reason;
 use crate::respond::own;
@@ -103,6 +103,11 @@ impl Client {
         self.worker.is_draining() || self.door.is_closing()
     }
 
+    /// Returns how long it may take.
+    pub fn timeouts(&self) -> Patience {
+        self.door.timeouts(&self.worker)
+    }
+
     /// Says whether a client that waits for its answer is watched, whether it stays.
     ///
     /// One that has just come is not before the next tick: most have their answer by then.
@@ -124,7 +129,7 @@ impl Client {
     /// Returns how long it may still be idle.
     fn idle_left(&self) -> Duration {
         let idle = self.worker.deadlines.now().saturating_sub(self.idle_since);
-        self.worker.timeout(|timeouts| timeouts.idle).saturating_sub(TICK * idle)
+        self.timeouts().idle.saturating_sub(TICK * idle)
     }
 
     /// Waits for the next request as long as the connection counts as busy.
@@ -222,7 +227,7 @@ impl Client {
 
     /// Reads until the input holds a whole head; `None` means the client left or was idle.
     async fn read_head(&mut self, input: &mut Input) -> Result<Option<RequestHead>, Reason> {
-        self.deadline.set(self.worker.timeout(|timeouts| timeouts.head));
+        self.deadline.set(self.timeouts().head);
         let mut unparsed = 0;
         loop {
             unparsed -= input.skip_empty_lines().min(unparsed);
@@ -258,7 +263,7 @@ impl Client {
 
     /// Writes all of `bytes`, unless the client stalls or leaves.
     pub async fn write_all(&mut self, bytes: &[u8]) -> Result<(), Reason> {
-        self.deadline.set(self.worker.timeout(|timeouts| timeouts.stall));
+        self.deadline.set(self.timeouts().stall);
         let mut at = 0;
         poll_fn(|cx| {
             while at < bytes.len() {

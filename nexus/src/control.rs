@@ -363,9 +363,11 @@ impl Control {
         let plan = Plan::of(&old.settings, &settings, &*old);
         let admin = self.bind_admin(Some(&old.settings), &settings)?;
         let mut added = Vec::new();
-        for &address in
-            settings.listeners.iter().filter(|new| !old.settings.listeners.contains(new))
-        {
+        let addresses = |settings: &Settings| -> Vec<SocketAddr> {
+            settings.listeners.iter().map(|listener| listener.address).collect()
+        };
+        let (before, after) = (addresses(&old.settings), addresses(&settings));
+        for &address in after.iter().filter(|new| !before.contains(new)) {
             let sockets = listen::bind(address, self.workers.len());
             added.push((address, sockets.map_err(|error| Refused::Bind(address, error))?));
         }
@@ -373,9 +375,7 @@ impl Control {
         resolve_new(&next, Some(&old)).await;
 
         // From here on nothing can fail.
-        let listeners = &next.settings.listeners;
-        let is_gone = |address: &&SocketAddr| !listeners.contains(address);
-        let removed: Vec<_> = old.settings.listeners.iter().filter(is_gone).copied().collect();
+        let removed = before.into_iter().filter(|address| !after.contains(address));
         self.published.replace(next);
         // A verdict that flipped while the next snapshot was built was laid out in the old one.
         self.bell.notify_one();

@@ -15,7 +15,7 @@ use crate::http1::response::{self, Response};
 use crate::pool::Pool;
 use crate::reason::Reason;
 use crate::retry::Policy;
-use crate::route::{Fields, HeadFields, Modifiers};
+use crate::route::{Fields, HeadFields, Modifiers, RouteTimeouts};
 use crate::stream::{Next, Stream};
 use crate::worker::View;
 
@@ -135,8 +135,8 @@ impl Exchange<'_> {
 
     /// Returns the time from the end of the request to the head of its answer.
     fn timeout_response(&self) -> Duration {
-        let by_route = self.modifiers().and_then(|modifiers| modifiers.timeout_response);
-        let timeout = by_route.unwrap_or(self.pool().settings.timeout_response);
+        let timeout = self.by_route(|route| route.response);
+        let timeout = timeout.unwrap_or(self.pool().settings.timeouts.response);
         self.within(self.per_try().map_or(timeout, |per_try| timeout.min(per_try)))
     }
 
@@ -146,9 +146,37 @@ impl Exchange<'_> {
     }
 
     /// Returns the time from the request's head to the head of its answer, over all attempts.
-    pub fn timeout_total(&self) -> Option<Duration> {
-        let by_route = self.modifiers().and_then(|modifiers| modifiers.timeout_total);
-        by_route.or(self.pool().settings.timeout_total)
+    fn timeout_total(&self) -> Option<Duration> {
+        self.by_route(|route| route.total).or(self.pool().settings.timeouts.total)
+    }
+
+    /// Returns the time until a backend accepts a connection.
+    pub fn timeout_connect(&self) -> Duration {
+        let timeout = self.by_route(|route| route.connect);
+        self.within(timeout.unwrap_or(self.pool().settings.timeouts.connect))
+    }
+
+    /// Returns the time without a byte in the middle of a body: the client's, if it is its turn, or
+    /// the backend's.
+    pub fn timeout_stall(&self, waits_for_client: bool) -> Duration {
+        if waits_for_client {
+            return self.client.timeouts().stall;
+        }
+        let pool = || self.pool().settings.timeouts.stall;
+        let stall = self.by_route(|route| route.stall).or_else(pool);
+        stall.unwrap_or(self.view.settings.timeouts.stall)
+    }
+
+    /// Returns the time without a byte in a tunnel.
+    pub fn timeout_tunnel(&self) -> Duration {
+        let pool = || self.pool().settings.timeouts.tunnel;
+        let tunnel = self.by_route(|route| route.tunnel).or_else(pool);
+        tunnel.unwrap_or(self.view.settings.timeouts.tunnel)
+    }
+
+    /// Returns a time that the route may have a say in.
+    fn by_route(&self, which: fn(&RouteTimeouts) -> Option<Duration>) -> Option<Duration> {
+        self.modifiers().and_then(|modifiers| which(&modifiers.timeouts))
     }
 
     /// Returns what of a limit is left before all attempts are over.
@@ -186,9 +214,8 @@ impl Exchange<'_> {
             egress::request(out, bytes, request, client, authority, changes);
         });
         self.upload_state = Upload::Flowing;
-        let stall = self.view.settings.timeouts.stall;
-        let response = self.timeout_response();
-        let limit = if self.awaits_continue() { response } else { self.within(stall) };
+        let stall = || self.within(self.timeout_stall(false));
+        let limit = if self.awaits_continue() { self.timeout_response() } else { stall() };
         self.client.deadline.set(limit);
     }
 
@@ -274,7 +301,8 @@ impl Exchange<'_> {
             let polled = self.upload.poll(cx, &mut self.client.stream, backend);
             if self.upload.moved != moved {
                 if !self.awaits_continue() {
-                    self.client.deadline.set(self.within(self.view.settings.timeouts.stall));
+                    let stall = self.timeout_stall(self.upload.is_drained());
+                    self.client.deadline.set(self.within(stall));
                 }
                 if !self.request.is_idempotent {
                     self.upload.let_go();

@@ -127,7 +127,7 @@ async fn open(exchange: &Exchange<'_>, backend: &Picked, fresh: bool) -> Result<
 /// Opens a connection, as soon as there may be one more.
 async fn connect(exchange: &Exchange<'_>, backend: &Picked) -> Result<(Stream, Lease), Reason> {
     let client = &exchange.client;
-    let limit = exchange.within(exchange.pool().settings.timeout_connect);
+    let limit = exchange.timeout_connect();
     let max = backend.settings().connections_max.unwrap_or(u32::MAX);
     let lease = match Lease::take(backend, max) {
         Some(lease) => lease,

@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::connection;
 use crate::control::Order;
+use crate::settings::Settings;
 use crate::stream::Stream;
 use crate::worker::Worker;
 
@@ -76,12 +77,53 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
 }
 
 /// A listener as the connections that came by it see it.
-#[derive(Default)]
 pub struct Door {
+    address: SocketAddr,
     is_closing: Cell<bool>,
+    /// How long its clients may take, by the snapshot of this version.
+    patience: Cell<Option<(u64, Patience)>>,
+}
+
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For the head of a request.
+    pub head: Duration,
+    /// Between two requests.
+    pub idle: Duration,
+    /// Without a byte moving, in the middle of a body.
+    pub stall: Duration,
 }
 
 impl Door {
+    fn new(address: SocketAddr) -> Self {
+        Self { address, is_closing: Cell::new(false), patience: Cell::new(None) }
+    }
+
+    /// Returns how long clients that came by it may take.
+    pub fn timeouts(&self, worker: &Worker) -> Patience {
+        let version = worker.published.version();
+        match self.patience.get() {
+            Some((known, patience)) if known == version => patience,
+            _ => {
+                let patience = self.look_up(&worker.view().settings);
+                self.patience.set(Some((version, patience)));
+                patience
+            }
+        }
+    }
+
+    fn look_up(&self, settings: &Settings) -> Patience {
+        let own = settings.listeners.iter().find(|listener| listener.address == self.address);
+        let own = own.map(|listener| listener.timeouts).unwrap_or_default();
+        let all = &settings.timeouts;
+        Patience {
+            head: own.head.unwrap_or(all.head),
+            idle: own.idle.unwrap_or(all.idle),
+            stall: own.stall.unwrap_or(all.stall),
+        }
+    }
+
     /// Says whether connections that came by it are to be closed after their next answer.
     pub fn is_closing(&self) -> bool {
         self.is_closing.get()
@@ -112,7 +154,7 @@ impl<'w> Listening<'w> {
     pub async fn follow(&mut self, order: Order) {
         match order {
             Order::Listen(address, socket) => {
-                let door = Rc::new(Door::default());
+                let door = Rc::new(Door::new(address));
                 let (stop, stopped) = oneshot::channel();
                 let accepting = accept(Rc::clone(self.worker), socket, Rc::clone(&door), stopped);
                 let task = tokio::task::spawn_local(accepting);

@@ -90,7 +90,7 @@ fn message(exchange: &Exchange<'_>, backend: &Picked) -> Option<Vec<u8>> {
 async fn deliver(backend: &Picked, message: &[u8]) -> Result<(), String> {
     let settings = &backend.pool().settings;
     let within = async |limit, address| timeout(limit, dial::connect(address)).await.ok();
-    let mut stream = match dial::dial(backend, settings.timeout_connect, within).await {
+    let mut stream = match dial::dial(backend, settings.timeouts.connect, within).await {
         Ok(stream) => stream,
         Err(reason) => {
             if reason.is_connection_error() {
@@ -99,7 +99,7 @@ async fn deliver(backend: &Picked, message: &[u8]) -> Result<(), String> {
             return Err(reason.code().to_owned());
         }
     };
-    match timeout(settings.timeout_response, exchange_bytes(&mut stream, message)).await {
+    match timeout(settings.timeouts.response, exchange_bytes(&mut stream, message)).await {
         Ok(outcome) => outcome.map_err(|error| error.to_string()),
         Err(_) => Err("it took too long".to_owned()),
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::retry::{Methods, Policy};
 use crate::route::{Route, Table};
-use crate::settings::{Admin, PoolSettings, ProbeKind, Probing, Settings};
+use crate::settings::{Admin, ListenerSettings, PoolSettings, ProbeKind, Probing, Settings};
 
 /// Routes that are named in words; of more only the number is said.
 const ROUTES_NAMED_MAX: usize = 10;
@@ -97,11 +97,23 @@ impl Plan {
         }
     }
 
-    fn listeners(&mut self, old: &[SocketAddr], new: &[SocketAddr]) {
-        for address in new.iter().filter(|address| !old.contains(address)) {
-            self.add(Weight::Note, format!("listener {address}"), "is added");
+    fn listeners(&mut self, old: &[ListenerSettings], new: &[ListenerSettings]) {
+        let at = |all: &[ListenerSettings], address: SocketAddr| {
+            all.iter().find(|listener| listener.address == address).copied()
+        };
+        for ListenerSettings { address, timeouts } in new {
+            let what = format!("listener {address}");
+            let Some(old) = at(old, *address) else {
+                self.add(Weight::Note, what, "is added");
+                continue;
+            };
+            self.value(&what, "timeouts.head", &old.timeouts.head, &timeouts.head);
+            self.value(&what, "timeouts.idle", &old.timeouts.idle, &timeouts.idle);
+            self.value(&what, "timeouts.stall", &old.timeouts.stall, &timeouts.stall);
         }
-        for address in old.iter().filter(|address| !new.contains(address)) {
+        for ListenerSettings { address, .. } in
+            old.iter().filter(|old| at(new, old.address).is_none())
+        {
             let how = "is removed: accepts nobody, and its connections are closed after their next answer";
             self.add(Weight::Warning, format!("listener {address}"), how);
         }
@@ -183,9 +195,13 @@ impl Plan {
         value("min_available", &old.available_min, &new.available_min);
         value("zone", &old.zone, &new.zone);
         value("zone_load", &old.zone_load_max, &new.zone_load_max);
-        value("timeouts.connect", &old.timeout_connect, &new.timeout_connect);
-        value("timeouts.response", &old.timeout_response, &new.timeout_response);
-        value("timeouts.total", &old.timeout_total, &new.timeout_total);
+        let (a, b) = (&old.timeouts, &new.timeouts);
+        value("timeouts.connect", &a.connect, &b.connect);
+        value("timeouts.response", &a.response, &b.response);
+        value("timeouts.total", &a.total, &b.total);
+        value("timeouts.stall", &a.stall, &b.stall);
+        value("timeouts.tunnel", &a.tunnel, &b.tunnel);
+        value("timeouts.idle", &a.idle, &b.idle);
         let then = |pool: &PoolSettings| if pool.shortage.panics { "panic" } else { "fail_closed" };
         self.value(&what, "too_few.then", &Word(then(old)), &Word(then(new)));
         self.value(&what, "too_few.below", &old.shortage.below, &new.shortage.below);

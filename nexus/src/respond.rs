@@ -97,7 +97,7 @@ fn start(
         });
     });
     exchange.until = None; // It is there; what follows has its own limits.
-    exchange.client.deadline.set(exchange.view.settings.timeouts.stall);
+    exchange.client.deadline.set(exchange.timeout_stall(false));
 }
 
 /// Says how a body is framed for a client: by what it is.
@@ -149,10 +149,9 @@ fn poll_both(
         Poll::Ready(Err(stop)) => return Poll::Ready(Err(why_stopped(stop))),
         Poll::Pending => {}
     }
-    let deadline = exchange.view.settings.timeouts.stall;
     exchange.poll_upload(cx, &mut upstream.stream)?;
     if download.moved != moved {
-        exchange.client.deadline.set(deadline);
+        exchange.client.deadline.set(exchange.timeout_stall(!download.is_drained()));
     }
     if exchange.client.deadline.poll_passed(cx) {
         let late = match download.is_drained() {

@@ -104,10 +104,8 @@ pub struct Modifiers {
     pub request_headers: HeaderRules,
     /// Fields of the answer that the client sees.
     pub response_headers: HeaderRules,
-    /// From the end of a request to the head of its answer.
-    pub timeout_response: Option<Duration>,
-    /// From the head of a request to the head of its answer, over all attempts.
-    pub timeout_total: Option<Duration>,
+    /// How long backends may take.
+    pub timeouts: RouteTimeouts,
     /// What may be tried again.
     pub retry: Option<Policy>,
     /// Bytes in a request's body at most.
@@ -118,6 +116,21 @@ pub struct Modifiers {
     pub rate_limit: Option<RateLimit>,
     /// Who is let in first when a pool has too much to do.
     pub priority: Option<Priority>,
+}
+
+/// How long backends may take for the requests of a route; what is `None` is as the pool says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RouteTimeouts {
+    /// Until a backend accepts a connection.
+    pub connect: Option<Duration>,
+    /// From the end of a request to the head of its answer.
+    pub response: Option<Duration>,
+    /// From the head of a request to the head of its answer, over all attempts.
+    pub total: Option<Duration>,
+    /// Without a byte moving, in the middle of a body.
+    pub stall: Option<Duration>,
+    /// Without a byte moving, in a tunnel.
+    pub tunnel: Option<Duration>,
 }
 
 /// Changes to the fields of a head, in this order: remove, set, add.

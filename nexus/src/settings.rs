@@ -21,7 +21,7 @@ use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
 use crate::session::Sticky;
 
-/// The timeouts that concern clients and Nexus itself; each is finite.
+/// The timeouts that concern Nexus as a whole; each is finite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeouts {
     /// From the first byte of a request to the end of its head.
@@ -36,6 +36,62 @@ pub struct Timeouts {
     pub idle_backend: Duration,
     /// For what is under way when Nexus is told to stop.
     pub shutdown: Duration,
+}
+
+/// An address that clients connect to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerSettings {
+    /// The address.
+    pub address: SocketAddr,
+    /// How long its clients may take; `None` is as everybody.
+    pub timeouts: ClientTimeouts,
+}
+
+/// How long clients of a listener may take, where that is not said for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClientTimeouts {
+    /// See [`Timeouts::head`].
+    pub head: Option<Duration>,
+    /// See [`Timeouts::idle`].
+    pub idle: Option<Duration>,
+    /// See [`Timeouts::stall`].
+    pub stall: Option<Duration>,
+}
+
+impl From<SocketAddr> for ListenerSettings {
+    fn from(address: SocketAddr) -> Self {
+        Self { address, timeouts: ClientTimeouts::default() }
+    }
+}
+
+/// How long the backends of a pool may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolTimeouts {
+    /// Until a backend accepts a connection.
+    pub connect: Duration,
+    /// From the end of a request to the head of its answer.
+    pub response: Duration,
+    /// From the head of a request to the head of its answer, over all attempts; `None` is no limit.
+    pub total: Option<Duration>,
+    /// See [`Timeouts::stall`]; `None` is as everywhere.
+    pub stall: Option<Duration>,
+    /// See [`Timeouts::tunnel`]; `None` is as everywhere.
+    pub tunnel: Option<Duration>,
+    /// See [`Timeouts::idle_backend`]; `None` is as everywhere.
+    pub idle: Option<Duration>,
+}
+
+impl Default for PoolTimeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(2),
+            response: Duration::from_secs(30),
+            total: None,
+            stall: None,
+            tunnel: None,
+            idle: None,
+        }
+    }
 }
 
 /// How backends are probed.
@@ -180,12 +236,8 @@ pub struct PoolSettings {
     pub shedding: Option<Shedding>,
     /// What may be tried again.
     pub retry: Policy,
-    /// Until a backend accepts a connection.
-    pub timeout_connect: Duration,
-    /// From the end of a request to the head of its answer.
-    pub timeout_response: Duration,
-    /// From the head of a request to the head of its answer, over all attempts; `None` is no limit.
-    pub timeout_total: Option<Duration>,
+    /// How long its backends may take.
+    pub timeouts: PoolTimeouts,
 }
 
 /// Where the admin address is.
@@ -240,7 +292,7 @@ impl std::fmt::Debug for Token {
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where clients connect to.
-    pub listeners: Vec<SocketAddr>,
+    pub listeners: Vec<ListenerSettings>,
     /// Who answers.
     pub pools: Vec<PoolSettings>,
     /// Which pool answers which request; `None` sends all to the first.
@@ -303,9 +355,7 @@ impl PoolSettings {
             breaker: None,
             shedding: None,
             retry: Policy::default(),
-            timeout_connect: Duration::from_secs(2),
-            timeout_response: Duration::from_secs(30),
-            timeout_total: None,
+            timeouts: PoolTimeouts::default(),
         }
     }
 }

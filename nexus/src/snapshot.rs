@@ -4,7 +4,7 @@
 //! from one to the next is the same thing in both: a backend keeps its health, its addresses and
 //! its connections, a pool its place in the rotation.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -28,8 +28,8 @@ pub struct Snapshot {
     pub limits_connections: bool,
     /// The rate limits at work, by the route's place in the table; empty if there are none.
     limiters: Box<[Option<Arc<Limiter>>]>,
-    /// All backends there are: whoever asks after one must not look through all.
-    serials: HashSet<Serial>,
+    /// Each backend's pool, by its place: whoever asks after one must not look through all.
+    serials: HashMap<Serial, usize>,
 }
 
 impl Snapshot {
@@ -49,8 +49,10 @@ impl Snapshot {
             Pool::build(wanted.clone(), old, bell, dice)
         });
         let pools: Box<[Pool]> = pools.collect();
-        let backends = pools.iter().flat_map(Pool::backends);
-        let serials = backends.map(|backend| backend.serial).collect();
+        let of_pool = |(at, pool): (usize, &Pool)| -> Vec<_> {
+            pool.backends().iter().map(|backend| (backend.serial, at)).collect()
+        };
+        let serials = pools.iter().enumerate().flat_map(of_pool).collect();
         let limiters = limiters(&settings, previous);
         let mut wanted = settings.pools.iter().flat_map(|pool| &pool.backends);
         let limits_connections = wanted.any(|backend| backend.connections_max.is_some());
@@ -93,7 +95,12 @@ impl Snapshot {
 
     /// Says whether a backend still gets requests.
     pub fn has(&self, serial: Serial) -> bool {
-        self.serials.contains(&serial)
+        self.serials.contains_key(&serial)
+    }
+
+    /// Returns the pool of a backend, if it still gets requests.
+    pub fn pool_of(&self, serial: Serial) -> Option<&Pool> {
+        self.pools.get(*self.serials.get(&serial)?)
     }
 }
 

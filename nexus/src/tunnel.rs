@@ -75,7 +75,7 @@ impl Drop for Counted {
 /// HTTP, or nothing.
 pub async fn run(exchange: &mut Exchange<'_>, mut upstream: Upstream, mut download: Flow) -> End {
     let _counted = Counted::new(&upstream.backend);
-    let limit = exchange.view.settings.timeouts.tunnel;
+    let limit = exchange.timeout_tunnel();
     let Exchange { client, upload, .. } = exchange;
     upload.become_tunnel();
     let mut up = Direction { flow: upload, state: State::Open };

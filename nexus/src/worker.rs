@@ -242,9 +242,12 @@ impl Worker {
 
     fn sweep_idle(&self, now: u32) {
         let view = self.view();
-        let age = ticks(view.settings.timeouts.idle_backend);
-        let is_wanted = |backend: &Backend| view.has(backend.serial);
-        self.idle.borrow_mut().sweep(now.saturating_sub(age), is_wanted);
+        let oldest = |backend: &Backend| {
+            let own = view.pool_of(backend.serial)?.settings.timeouts.idle;
+            let age = ticks(own.unwrap_or(view.settings.timeouts.idle_backend));
+            Some(now.saturating_sub(age))
+        };
+        self.idle.borrow_mut().sweep(oldest);
     }
 }
 

@@ -113,7 +113,12 @@ pub fn status(shared: &Shared) -> Status {
         pid: std::process::id(),
         uptime_seconds: shared.began.elapsed().as_secs(),
         workers: snapshot.settings.workers,
-        listeners: snapshot.settings.listeners.iter().map(ToString::to_string).collect(),
+        listeners: snapshot
+            .settings
+            .listeners
+            .iter()
+            .map(|listener| listener.address.to_string())
+            .collect(),
         connections_open: shared.published.open.load(Ordering::Relaxed),
         reloads: shared.history.borrow().clone(),
         pools: pools(&snapshot),

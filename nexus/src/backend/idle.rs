@@ -100,12 +100,13 @@ impl IdleConnections {
 
     /// Closes those that are older than tick `oldest`, dead, from before their backend was DOWN, or
     /// to a backend that is not `wanted` any more.
-    pub fn sweep(&mut self, oldest: u32, wanted: impl Fn(&Backend) -> bool) {
+    pub fn sweep(&mut self, oldest: impl Fn(&Backend) -> Option<u32>) {
         self.shelves.retain(|_, Shelf { backend, connections }| {
+            let Some(oldest) = oldest(backend) else { return false };
             connections.retain_mut(|idle| {
                 idle.since >= oldest && idle.downs == backend.downs() && idle.stream.is_quiet(false)
             });
-            wanted(backend)
+            true
         });
     }
 }

@@ -99,8 +99,8 @@ impl Flags {
             put("health_timeout", &mut || pool.probing.timeout = ours.probing.timeout);
             put("attempts", &mut || pool.retry.attempts_max = ours.retry.attempts_max);
             put("retry_on_timeout", &mut || pool.retry.on.response_timeout = true);
-            put("connect_timeout", &mut || pool.timeout_connect = ours.timeout_connect);
-            put("response_timeout", &mut || pool.timeout_response = ours.timeout_response);
+            put("connect_timeout", &mut || pool.timeouts.connect = ours.timeouts.connect);
+            put("response_timeout", &mut || pool.timeouts.response = ours.timeouts.response);
         }
         settings.access_log = access_log(said, settings.access_log, log, format);
         Ok(settings)

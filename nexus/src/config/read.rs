@@ -3,15 +3,13 @@
 //! It reads whatever can be read: a value that cannot has been complained about before, and counts
 //! as its default here, so that all problems come up at once.
 
-use std::net::SocketAddr;
-
 use crate::config::Config;
 use crate::config::model::TOP;
 use crate::config::node::{Entry, Node, Value};
 use crate::config::problem::{Problem, Step};
 use crate::config::section::{self, NOWHERE, Section};
 use crate::log::LogFormat;
-use crate::settings::{PoolSettings, Timeouts};
+use crate::settings::{ClientTimeouts, ListenerSettings, PoolSettings, Timeouts};
 
 mod admin;
 mod breaking;
@@ -72,20 +70,20 @@ fn timeouts(section: &Section<'_>) -> Timeouts {
     }
 }
 
-fn listeners(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<SocketAddr> {
+fn listeners(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<ListenerSettings> {
     if top.written("listen").is_none() && top.written("listeners").is_none() {
         let node = TOP.key("listeners").and_then(section::default);
         let node = node.expect("listeners have a default");
         let entry = Entry { key: "listeners".to_owned(), span: NOWHERE, node };
         let root = Node::new(NOWHERE, Value::Table(vec![entry]));
         let sections = Section::new(&TOP, Some(&root)).sections("listeners");
-        return sections.iter().filter_map(|section| section.address("address")).collect();
+        return sections.iter().filter_map(listener).collect();
     }
     let sections = top.sections("listeners");
     let long = sections.iter().map(|section| section.place("address"));
     let places: Vec<_> = top.nodes("listen").iter().map(|node| node.span).chain(long).collect();
-    let long = sections.iter().filter_map(|section| section.address("address"));
-    let addresses: Vec<_> = top.addresses("listen").into_iter().chain(long).collect();
+    let short = top.addresses("listen").into_iter().map(ListenerSettings::from);
+    let listeners: Vec<_> = short.chain(sections.iter().filter_map(listener)).collect();
     let is_empty_list = |key| {
         top.written(key)
             .is_some_and(|node| matches!(&node.value, Value::List(all) if all.is_empty()))
@@ -96,16 +94,27 @@ fn listeners(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<SocketAddr> 
         let span = top.key_span("listen").or(top.key_span("listeners")).unwrap_or(NOWHERE);
         problems.push(Problem::error(Step::Meaning, span, cause, hint));
     }
-    for (at, address) in addresses.iter().enumerate() {
-        let first =
-            addresses[..at].iter().position(|other| other == address && address.port() != 0);
-        if let (Some(first), true) = (first, addresses.len() == places.len()) {
+    for (at, ListenerSettings { address, .. }) in listeners.iter().enumerate() {
+        let is_same = |other: &ListenerSettings| other.address == *address && address.port() != 0;
+        let first = listeners[..at].iter().position(is_same);
+        if let (Some(first), true) = (first, listeners.len() == places.len()) {
             let cause = format!("two listeners have the address {address}");
             let problem = Problem::error(Step::Meaning, places[at], cause, "remove one of the two");
             problems.push(problem.beside(places[first], "first here"));
         }
     }
-    addresses
+    listeners
+}
+
+/// Reads a listener.
+fn listener(section: &Section<'_>) -> Option<ListenerSettings> {
+    let timeouts = section.section("timeouts");
+    let timeouts = ClientTimeouts {
+        head: timeouts.time_if("head"),
+        idle: timeouts.time_if("idle"),
+        stall: timeouts.time_if("stall"),
+    };
+    Some(ListenerSettings { address: section.address("address")?, timeouts })
 }
 
 /// Reads the pools, that of the short form last.

@@ -145,17 +145,18 @@ fn timeouts(
     settings: &PoolSettings,
     modifiers: Option<&Modifiers>,
 ) -> Vec<String> {
-    let by_route = modifiers.and_then(|modifiers| modifiers.timeout_response);
-    let (response, by) = match by_route {
+    let route = modifiers.map(|modifiers| modifiers.timeouts).unwrap_or_default();
+    let (pool, all) = (settings.timeouts, &snapshot.settings.timeouts);
+    let (response, by) = match route.response {
         Some(time) => (time, "the route"),
-        None => (settings.timeout_response, "the pool"),
+        None => (pool.response, "the pool"),
     };
-    let total = modifiers.and_then(|modifiers| modifiers.timeout_total).or(settings.timeout_total);
+    let total = route.total.or(pool.total);
     let total = total.map(|time| format!("{time:?} to the head of the answer, over all attempts"));
     let told = [
-        format!("{:?} to connect", settings.timeout_connect),
+        format!("{:?} to connect", route.connect.unwrap_or(pool.connect)),
         format!("{response:?} to the head of the answer, by {by}"),
-        format!("{:?} without a byte of a body", snapshot.settings.timeouts.stall),
+        format!("{:?} without a byte of a body", route.stall.or(pool.stall).unwrap_or(all.stall)),
     ];
     told.into_iter().chain(total).collect()
 }

@@ -100,7 +100,7 @@ fn while_it_is_half_open_one_request_is_let_in_at_a_time() {
     let (backend, asked, word) = held("ok");
     let rules = Rules { time: Duration::from_millis(100), ..rules() };
     let mut settings = breaking(&[&backend], by(rules));
-    settings.pools[0].timeout_response = Duration::from_millis(100);
+    settings.pools[0].timeouts.response = Duration::from_millis(100);
     let nexus = start(settings);
     let mut client = Client::connect(&nexus);
     for _ in 0..10 {
@@ -222,7 +222,7 @@ fn what_was_counted_is_kept_over_a_reload_and_gone_without_a_breaker() {
         standing(&nexus) != Standing::In
     });
     let mut other = settings;
-    other.pools[0].timeout_response = Duration::from_secs(7);
+    other.pools[0].timeouts.response = Duration::from_secs(7);
     nexus.reload(other.clone()).unwrap();
     let (head, _) = client.ask(&lines(GET));
     assert_eq!(field(&head, "X-Nexus-Error"), Some("circuit_open"));

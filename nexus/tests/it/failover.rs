@@ -226,14 +226,14 @@ fn a_hanging_backend_is_504_and_another_try_only_when_asked_for() {
     });
     let good = Backend::named("ok");
     let mut impatient = settings(&[hang]);
-    impatient.pools[0].timeout_response = Duration::from_millis(200);
+    impatient.pools[0].timeouts.response = Duration::from_millis(200);
     let nexus = start(impatient);
     let (head, _) = Client::connect(&nexus).ask(&lines("GET / HTTP/1.1|Host: a||"));
     assert_eq!((status(&head), field(&head, "X-Nexus-Error")), (504, Some("response_timeout")));
     assert!(crate::world::backend(&nexus, 0).is_up(), "slow is not dead");
 
     let mut settings = settings(&[hang, good.address]);
-    settings.pools[0].timeout_response = Duration::from_millis(200);
+    settings.pools[0].timeouts.response = Duration::from_millis(200);
     settings.pools[0].retry.on.response_timeout = true;
     let nexus = start(settings);
     let mut client = Client::connect(&nexus);

@@ -28,5 +28,6 @@ mod routing;
 mod sessions;
 mod shortage;
 mod shutdown;
+mod timeouts;
 mod tunnels;
 mod world;

@@ -142,7 +142,7 @@ fn a_client_that_waits_for_a_100_that_never_comes_is_not_to_blame() {
         let _ = stream.read(&mut [0; 1]);
     });
     let mut settings = settings(&[address]);
-    settings.pools[0].timeout_response = Duration::from_millis(200);
+    settings.pools[0].timeouts.response = Duration::from_millis(200);
     let nexus = start(settings);
     let mut client = Client::connect(&nexus);
     let (head, _) =

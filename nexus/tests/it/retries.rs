@@ -123,7 +123,7 @@ fn an_attempt_that_is_not_the_last_has_less_time() {
     assert_eq!([client.get("/"), client.get("/")], ["ok", "ok"]);
 
     let mut last = with(&[hangs(), hangs()], policy);
-    last.pools[0].timeout_response = Duration::from_millis(600);
+    last.pools[0].timeouts.response = Duration::from_millis(600);
     let get = lines("GET / HTTP/1.1|Host: a|Accept: application/json||");
     let (head, body) = Client::connect(&start(last)).ask(&get);
     let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -135,7 +135,7 @@ fn an_attempt_that_is_not_the_last_has_less_time() {
 fn all_attempts_end_together() {
     let policy = Policy { per_try: Some(Duration::from_millis(300)), ..Policy::default() };
     let mut settings = with(&[hangs(), hangs(), hangs()], policy);
-    settings.pools[0].timeout_total = Some(Duration::from_millis(500));
+    settings.pools[0].timeouts.total = Some(Duration::from_millis(500));
     let nexus = start(settings);
     let (head, _) = Client::connect(&nexus).ask(&lines(GET));
     assert_eq!((status(&head), field(&head, "X-Nexus-Error")), (504, Some("total_timeout")));
@@ -175,7 +175,7 @@ fn the_wait_for_a_place_ends_with_all_attempts() {
     settings.pools[0].backends[0].requests_max = Some(1);
     let queue = nexus::pool::queue::QueueRules { timeout: Duration::from_secs(10), waiting_max: 9 };
     settings.pools[0].queue = Some(queue);
-    settings.pools[0].timeout_total = Some(Duration::from_millis(300));
+    settings.pools[0].timeouts.total = Some(Duration::from_millis(300));
     let nexus = start(settings);
     let mut first = Client::connect(&nexus);
     first.send(&lines(GET));

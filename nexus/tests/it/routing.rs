@@ -172,7 +172,7 @@ fn a_route_has_its_own_patience() {
         Backend::named("ok"),
     );
     let mut impatient = route("/", to(0));
-    impatient.modifiers.timeout_response = Some(Duration::from_millis(200));
+    impatient.modifiers.timeouts.response = Some(Duration::from_millis(200));
     impatient.modifiers.retry = Some(Policy {
         attempts_max: 2,
         on: Causes { response_timeout: true, ..Causes::default() },

@@ -43,7 +43,7 @@ pub(crate) fn pool(backends: &[SocketAddr]) -> PoolSettings {
 /// Settings for a test: every port by the system, one pool, no log.
 pub(crate) fn settings(backends: &[SocketAddr]) -> Settings {
     Settings {
-        listeners: vec!["127.0.0.1:0".parse().unwrap()],
+        listeners: vec!["127.0.0.1:0".parse::<SocketAddr>().unwrap().into()],
         pools: vec![pool(backends)],
         routes: None,
         workers: 1,

@@ -72,6 +72,13 @@ pub(super) static TIMEOUTS: Table = Table {
     name: "timeouts of a route",
     keys: &[
         key(
+            "connect",
+            One(Scalar::Time),
+            Absent("the pool's"),
+            "Until a backend accepts a connection.",
+            "500ms",
+        ),
+        key(
             "response",
             One(Scalar::Time),
             Absent("the pool's"),
@@ -87,6 +94,21 @@ pub(super) static TIMEOUTS: Table = Table {
             "10s",
         )
         .known_as(&["request", "deadline"]),
+        key(
+            "stall",
+            One(Scalar::Time),
+            Absent("the pool's"),
+            "Without a byte from or to a backend in the middle of a body (504, or the answer breaks off).",
+            "10s",
+        ),
+        key(
+            "tunnel",
+            One(Scalar::Time),
+            Absent("the pool's"),
+            "Without a byte moving in a tunnel (WebSocket).",
+            "12h",
+        )
+        .known_as(&["websocket", "upgrade"]),
     ],
     groups: &[],
 };

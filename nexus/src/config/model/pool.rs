@@ -442,6 +442,29 @@ static TIMEOUTS: Table = Table {
             "10s",
         )
         .known_as(&["request", "deadline"]),
+        key(
+            "stall",
+            One(Scalar::Time),
+            Absent("what `timeouts` at the top says"),
+            "Without a byte from or to a backend in the middle of a body (504, or the answer breaks off).",
+            "10s",
+        ),
+        key(
+            "tunnel",
+            One(Scalar::Time),
+            Absent("what `timeouts` at the top says"),
+            "Without a byte moving in a tunnel (WebSocket).",
+            "12h",
+        )
+        .known_as(&["websocket", "upgrade"]),
+        key(
+            "idle",
+            One(Scalar::Time),
+            Absent("what `timeouts.backend_idle` at the top says"),
+            "Until an idle connection to a backend is closed; keep it below the backend's own.",
+            "4s",
+        )
+        .known_as(&["keepalive", "keep_alive", "backend_idle"]),
     ],
     groups: &[],
 };

@@ -146,14 +146,55 @@ const OUTPUTS: &[&str] = &["stdout", "off"];
 
 static LISTENER: Table = Table {
     name: "a listener",
-    keys: &[key(
-        "address",
-        One(Scalar::Address),
-        Required,
-        "Where clients connect to; `:8000` is every address of this machine.",
-        "127.0.0.1:8080",
-    )
-    .known_as(&["listen", "bind", "port"])],
+    keys: &[
+        key(
+            "address",
+            One(Scalar::Address),
+            Required,
+            "Where clients connect to; `:8000` is every address of this machine.",
+            "127.0.0.1:8080",
+        )
+        .known_as(&["listen", "bind", "port"]),
+        key(
+            "timeouts",
+            Kind::Table(&CLIENT_TIMEOUTS),
+            Section,
+            "How long its clients may take.",
+            "{ idle: 5s }",
+        )
+        .known_as(&["timeout"]),
+    ],
+    groups: &[],
+};
+
+static CLIENT_TIMEOUTS: Table = Table {
+    name: "timeouts of a listener",
+    keys: &[
+        key(
+            "head",
+            One(Scalar::Time),
+            Absent("what `timeouts` at the top says"),
+            "From the first byte of a request to the end of its head (408).",
+            "5s",
+        )
+        .known_as(&["header", "client_header_timeout", "request"]),
+        key(
+            "idle",
+            One(Scalar::Time),
+            Absent("what `timeouts` at the top says"),
+            "Between two requests on a client's connection.",
+            "5s",
+        )
+        .known_as(&["keepalive", "keep_alive", "client"]),
+        key(
+            "stall",
+            One(Scalar::Time),
+            Absent("what `timeouts` at the top says"),
+            "Without a byte from or to the client in the middle of a body (408, or the connection ends).",
+            "10s",
+        )
+        .known_as(&["read", "write", "send", "body"]),
+    ],
     groups: &[],
 };
 

@@ -24,7 +24,7 @@ pub(super) fn top(top: &Section<'_>, config: &Config, problems: &mut Vec<Problem
         let Some(url) = backend.url("url") else { continue };
         let is_here = matches!(url.host.as_str(), "localhost" | "127.0.0.1" | "::1");
         let is_own = |port: u16| {
-            config.listeners.iter().any(|own| {
+            config.listeners.iter().map(|own| own.address).any(|own| {
                 own.port() == port && (own.ip().is_unspecified() || own.ip().is_loopback())
             })
         };

@@ -14,7 +14,7 @@ use crate::pool::queue::QueueRules;
 use crate::pool::shortage::Shortage;
 use crate::retry::Policy;
 use crate::route::Modifiers;
-use crate::settings::{BackendSettings, PoolSettings};
+use crate::settings::{BackendSettings, PoolSettings, PoolTimeouts};
 
 /// A pool that was read.
 pub(super) struct Pool {
@@ -71,9 +71,14 @@ pub(super) fn read(
             .section_if("shedding")
             .map(|shedding| breaking::shedding(&shedding, problems)),
         retry: retrying::read(&retry, &Policy::default()),
-        timeout_connect: timeouts.time("connect"),
-        timeout_response: timeouts.time("response"),
-        timeout_total: timeouts.time_if("total"),
+        timeouts: PoolTimeouts {
+            connect: timeouts.time("connect"),
+            response: timeouts.time("response"),
+            total: timeouts.time_if("total"),
+            stall: timeouts.time_if("stall"),
+            tunnel: timeouts.time_if("tunnel"),
+            idle: timeouts.time_if("idle"),
+        },
     };
     let is_written = timeouts.written("connect").is_some();
     let written = timeouts.place(if is_written { "connect" } else { "response" });
@@ -201,8 +206,12 @@ pub(super) fn of_route(
     }
     let settings = PoolSettings {
         retry: modifiers.retry.unwrap_or(pool.settings.retry),
-        timeout_response: modifiers.timeout_response.unwrap_or(pool.settings.timeout_response),
-        timeout_total: modifiers.timeout_total.or(pool.settings.timeout_total),
+        timeouts: PoolTimeouts {
+            connect: modifiers.timeouts.connect.unwrap_or(pool.settings.timeouts.connect),
+            response: modifiers.timeouts.response.unwrap_or(pool.settings.timeouts.response),
+            total: modifiers.timeouts.total.or(pool.settings.timeouts.total),
+            ..pool.settings.timeouts
+        },
         ..pool.settings.clone()
     };
     let by_timeout = timeouts.written("response").is_some();

@@ -59,9 +59,9 @@ pub(super) fn check(
         let hint = "name statuses from 400 to 599, such as 503";
         problems.push(Problem::warning(span, cause, hint));
     }
-    let waits = policy.per_try.filter(|per_try| *per_try >= pool.timeout_response);
+    let waits = policy.per_try.filter(|per_try| *per_try >= pool.timeouts.response);
     if let (Some(per_try), Some(span)) = (waits, section.key_span("per_try_timeout")) {
-        let (per_try, response) = (show_time(per_try), show_time(pool.timeout_response));
+        let (per_try, response) = (show_time(per_try), show_time(pool.timeouts.response));
         let cause = format!(
             "`per_try_timeout`, {per_try}, has no effect: it is not below `timeouts.response`, {response}"
         );
@@ -83,13 +83,13 @@ fn deadlines(
     let (each, limit, what, deadline, cure, place) = if pool.retry.on.response_timeout {
         let names = ("waiting for answers", "`timeouts.shutdown`", "`timeouts.response`");
         let place = section.written("on").map_or(place, |node| node.span);
-        (pool.timeout_response, shutdown, names.0, names.1, names.2, place)
+        (pool.timeouts.response, shutdown, names.0, names.1, names.2, place)
     } else {
         let names = ("connecting", "`timeouts.response`", "`timeouts.connect`");
-        (pool.timeout_connect, pool.timeout_response, names.0, names.1, names.2, place)
+        (pool.timeouts.connect, pool.timeouts.response, names.0, names.1, names.2, place)
     };
     let all = each.saturating_mul(tries);
-    if tries > 1 && all > limit && pool.timeout_total.is_none() {
+    if tries > 1 && all > limit && pool.timeouts.total.is_none() {
         let (all, each, limit) = (show_time(all), show_time(each), show_time(limit));
         let cause = format!(
             "retries outlive their deadline: {what} {tries} times {each} takes {all}, longer than {deadline}, {limit}"

@@ -9,7 +9,7 @@ use crate::config::section::Section;
 use crate::retry::Policy;
 use crate::route::{
     Action, By, Fixed, HeaderRules, Modifiers, PoolId, Priority, RateLimit, Redirect, Rewrite,
-    Split, Substitution,
+    RouteTimeouts, Split, Substitution,
 };
 
 /// Fields that Nexus writes itself, from what a message is.
@@ -91,13 +91,22 @@ pub(super) fn modifiers(
         rewrite: section.section_if("rewrite").map(|rewrite| self::rewrite(&rewrite, problems)),
         request_headers: headers(&section.section("request_headers"), problems),
         response_headers: headers(&section.section("response_headers"), problems),
-        timeout_response: section.section("timeouts").time_if("response"),
-        timeout_total: section.section("timeouts").time_if("total"),
+        timeouts: timeouts(&section.section("timeouts")),
         retry,
         body_bytes_max: section.whole_if("body_limit"),
         mirror: None,
         priority: section.text_if("priority").and_then(|name| Priority::called(name.as_bytes())),
         rate_limit: section.section_if("rate_limit").and_then(|limit| rate_limit(&limit, problems)),
+    }
+}
+
+fn timeouts(section: &Section<'_>) -> RouteTimeouts {
+    RouteTimeouts {
+        connect: section.time_if("connect"),
+        response: section.time_if("response"),
+        total: section.time_if("total"),
+        stall: section.time_if("stall"),
+        tunnel: section.time_if("tunnel"),
     }
 }
 
