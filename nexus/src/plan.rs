@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::retry::{Methods, Policy};
 use crate::route::{Route, Table};
-use crate::settings::{Admin, ListenerSettings, PoolSettings, ProbeKind, Probing, Settings};
+use crate::settings::{Admin, ListenerSettings, PoolSettings, Probing, Settings};
 
 /// Routes that are named in words; of more only the number is said.
 const ROUTES_NAMED_MAX: usize = 10;
@@ -232,11 +232,11 @@ impl Plan {
         let mut value = |name: &str, old: &dyn Debug, new: &dyn Debug| {
             self.value(what, &format!("health_check.{name}"), old, new);
         };
-        let kind = |probing: &Probing| match probing.kind {
-            ProbeKind::Tcp => "tcp",
-            ProbeKind::Http => "http",
-        };
-        value("type", &Word(kind(old)), &Word(kind(new)));
+        let version = |probing: &Probing| if probing.http.is_http2 { "http2" } else { "http1" };
+        value("type", &Word(old.kind.name()), &Word(new.kind.name()));
+        value("version", &Word(version(old)), &Word(version(new)));
+        value("service", &old.service, &new.service);
+        value("command", &old.command, &new.command);
         value("method", &Word(&old.http.method), &Word(&new.http.method));
         value("path", &Word(&old.http.path), &Word(&new.http.path));
         value("host", &old.http.host, &new.http.host);

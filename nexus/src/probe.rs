@@ -2,6 +2,7 @@
 //! delays news of another.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +17,16 @@ use crate::settings::{ProbeKind, Probing};
 
 use http::Question;
 
+mod command;
+mod grpc;
 mod http;
 
 /// How soon a backend that a request found DOWN is probed. One request that kills whoever answers
 /// it must not cost the pool a whole interval.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// What a probe that asks is told.
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), Reason>> + 'a>>;
 
 /// Probes `backend` at once and then for ever.
 pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
@@ -65,6 +71,13 @@ fn jittered(interval: Duration, percent: u32, dice: u32) -> Duration {
 async fn probe(backend: &Backend, probing: &Probing, question: &Question) -> Result<(), Reason> {
     let until = Instant::now() + probing.timeout;
     resolve(backend, probing.timeout).await;
+    let in_time = async |answer: Answer<'_>| match timeout_at(until, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Reason::ResponseTimeout),
+    };
+    if probing.kind == ProbeKind::Command {
+        return in_time(Box::pin(command::run(&probing.command, &backend.url))).await;
+    }
     let within = async |limit, mut address: SocketAddr| {
         address.set_port(probing.port.unwrap_or(address.port()));
         timeout(limit, dial::connect(address)).await.ok()
@@ -72,11 +85,9 @@ async fn probe(backend: &Backend, probing: &Probing, question: &Question) -> Res
     let left = until.saturating_duration_since(Instant::now());
     let stream = dial::dial(backend, left, within).await?;
     match probing.kind {
-        ProbeKind::Tcp => Ok(()),
-        ProbeKind::Http => match timeout_at(until, question.ask(stream)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Reason::ResponseTimeout),
-        },
+        ProbeKind::Tcp | ProbeKind::Command => Ok(()),
+        ProbeKind::Http => in_time(Box::pin(question.ask(stream))).await,
+        ProbeKind::Grpc => in_time(Box::pin(grpc::ask(stream, question, &probing.service))).await,
     }
 }
 

@@ -109,6 +109,12 @@ pub enum Reason {
     UnexpectedStatus,
     /// A probe got an answer with another body than it expects.
     UnexpectedBody,
+    /// A probe was told that the backend does not serve.
+    NotServing,
+    /// The program that probes found fault.
+    CommandFailed,
+    /// The program that probes cannot be run.
+    CommandNotRun,
     /// No probe has come back yet, and the pool counts that as DOWN.
     NotProbed,
     /// Nexus stopped before the answer was through.
@@ -182,6 +188,9 @@ impl Reason {
             Self::ResponseStalled => (504, Backend, "response_stalled", "the backend stopped in the middle of its answer"),
             Self::UnexpectedStatus => (502, Backend, "unexpected_status", "the health check expects another status"),
             Self::UnexpectedBody => (502, Backend, "unexpected_body", "the health check expects another body"),
+            Self::NotServing => (502, Backend, "not_serving", "the backend says that it does not serve"),
+            Self::CommandFailed => (502, Backend, "command_failed", "the health check's program found fault"),
+            Self::CommandNotRun => (503, Nexus, "command_not_run", "the health check's program cannot be run"),
             Self::NotProbed => (503, Nexus, "not_probed", "no health check has come back yet"),
             Self::ShuttingDown => (503, Nexus, "shutting_down", "this load balancer is stopping"),
             Self::TunnelIdle => (504, Client, "tunnel_idle", "nothing moved in the tunnel"),

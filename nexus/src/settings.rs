@@ -99,8 +99,12 @@ impl Default for PoolTimeouts {
 pub struct Probing {
     /// What a probe does.
     pub kind: ProbeKind,
-    /// What an HTTP probe asks and expects.
+    /// What an HTTP probe asks and expects; a gRPC one heeds `host` and `headers`.
     pub http: HttpProbe,
+    /// The service that a gRPC probe asks for; empty is the server as a whole.
+    pub service: String,
+    /// The program that a probe by command runs, and its arguments.
+    pub command: Vec<String>,
     /// The port, if not that of the requests.
     pub port: Option<u16>,
     /// From one probe to the next.
@@ -135,11 +139,33 @@ pub enum ProbeKind {
     Tcp,
     /// Asks a question and looks at the answer.
     Http,
+    /// Asks by `grpc.health.v1` whether the backend serves.
+    Grpc,
+    /// Runs a program.
+    Command,
+}
+
+impl ProbeKind {
+    /// The names of all.
+    pub const NAMES: [&str; 4] = ["tcp", "http", "grpc", "command"];
+
+    /// Finds one by its name.
+    pub fn called(name: &str) -> Option<Self> {
+        let at = Self::NAMES.iter().position(|known| *known == name)?;
+        [Self::Tcp, Self::Http, Self::Grpc, Self::Command].get(at).copied()
+    }
+
+    /// Returns the name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// What an HTTP probe asks, and what answer it expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpProbe {
+    /// Whether it speaks HTTP/2, at once (RFC 9113 §3.3), instead of HTTP/1.1.
+    pub is_http2: bool,
     /// The method.
     pub method: String,
     /// The target.
@@ -365,6 +391,8 @@ impl Default for Probing {
         Self {
             kind: ProbeKind::Tcp,
             http: HttpProbe::default(),
+            service: String::new(),
+            command: Vec::new(),
             port: None,
             interval: Duration::from_secs(10),
             interval_down: None,
@@ -381,6 +409,7 @@ impl Default for Probing {
 impl Default for HttpProbe {
     fn default() -> Self {
         Self {
+            is_http2: false,
             method: "GET".to_owned(),
             path: "/".to_owned(),
             host: None,

@@ -2,9 +2,9 @@
 
 use std::io;
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
+use hyper::client::conn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use regex::bytes::Regex;
@@ -38,33 +38,40 @@ impl Question {
     ///
     /// Says what is wrong with the answer.
     pub(super) async fn ask(&self, stream: TcpStream) -> Result<(), Reason> {
-        let request = self.request().ok_or(Reason::BadTarget)?;
-        let handshake = http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| reason(&error))?;
-        let answer = async { self.judge(sender.send_request(request).await).await };
-        // The connection lives in this very task: nothing is left of a probe that is given up.
-        tokio::select! {
-            biased;
-            answer = answer => answer,
-            Err(error) = connection => Err(reason(&error)),
+        let HttpProbe { method, path, is_http2, .. } = &self.probe;
+        let request = self.request(method, path, Bytes::new(), *is_http2);
+        let request = request.ok_or(Reason::BadTarget)?;
+        let judge = async |answer| self.judge(answer).await;
+        match is_http2 {
+            true => http2(stream, request, judge).await,
+            false => http1(stream, request, judge).await,
         }
     }
 
-    fn request(&self) -> Option<Request<Empty<Bytes>>> {
-        let request = Request::builder()
-            .method(self.probe.method.as_str())
-            .uri(&self.probe.path)
-            .header("Host", &self.host)
-            .header("User-Agent", concat!("nexus/", env!("CARGO_PKG_VERSION"), " (health check)"))
-            .header("Connection", "close");
+    /// Makes a request with the fields that all probes have; in HTTP/2 the host is part of the
+    /// target.
+    pub(super) fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Bytes,
+        is_http2: bool,
+    ) -> Option<Request<Full<Bytes>>> {
+        let mut request = Request::builder()
+            .method(method)
+            .header("User-Agent", concat!("nexus/", env!("CARGO_PKG_VERSION"), " (health check)"));
+        request = if is_http2 {
+            request.uri(format!("http://{}{path}", self.host))
+        } else {
+            request.uri(path).header("Host", &self.host).header("Connection", "close")
+        };
         let add = |request: hyper::http::request::Builder, field: &(String, String)| {
             request.header(&field.0, &field.1)
         };
-        self.probe.headers.iter().fold(request, add).body(Empty::new()).ok()
+        self.probe.headers.iter().fold(request, add).body(Full::new(body)).ok()
     }
 
-    async fn judge(&self, answer: hyper::Result<Response<Incoming>>) -> Result<(), Reason> {
-        let answer = answer.map_err(|error| reason(&error))?;
+    async fn judge(&self, answer: Response<Incoming>) -> Result<(), Reason> {
         let status = answer.status().as_u16();
         if !self.probe.statuses.iter().any(|range| range.contains(&status)) {
             return Err(Reason::UnexpectedStatus);
@@ -77,6 +84,53 @@ impl Question {
         let is_right = self.probe.body.as_ref().is_none_or(contains)
             && self.regex.as_ref().is_none_or(|regex| regex.is_match(&body));
         if is_right { Ok(()) } else { Err(Reason::UnexpectedBody) }
+    }
+}
+
+/// Sends a request over HTTP/1.1 and has its answer judged. The connection lives in this very task:
+/// nothing is left of a probe that is given up.
+async fn http1(
+    stream: TcpStream,
+    request: Request<Full<Bytes>>,
+    judge: impl AsyncFnOnce(Response<Incoming>) -> Result<(), Reason>,
+) -> Result<(), Reason> {
+    let handshake = conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(reason)?;
+    first(async { judge(sender.send_request(request).await.map_err(reason)?).await }, connection)
+        .await
+}
+
+/// The same over HTTP/2, spoken at once (RFC 9113 §3.3).
+pub(super) async fn http2(
+    stream: TcpStream,
+    request: Request<Full<Bytes>>,
+    judge: impl AsyncFnOnce(Response<Incoming>) -> Result<(), Reason>,
+) -> Result<(), Reason> {
+    let handshake = conn::http2::handshake(Local, TokioIo::new(stream)).await;
+    let (mut sender, connection) = handshake.map_err(reason)?;
+    first(async { judge(sender.send_request(request).await.map_err(reason)?).await }, connection)
+        .await
+}
+
+/// Waits for an answer, or for its connection to fail.
+async fn first(
+    answer: impl Future<Output = Result<(), Reason>>,
+    connection: impl Future<Output = hyper::Result<()>>,
+) -> Result<(), Reason> {
+    tokio::select! {
+        biased;
+        answer = answer => answer,
+        Err(error) = connection => Err(reason(error)),
+    }
+}
+
+/// Runs what a connection of HTTP/2 leaves to others, which ends with it, on the control thread.
+#[derive(Clone)]
+struct Local;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move { drop(future.await) });
     }
 }
 
@@ -96,8 +150,9 @@ async fn read(mut body: Incoming) -> Result<Vec<u8>, Reason> {
 }
 
 /// Says what an error means.
-fn reason(error: &hyper::Error) -> Reason {
-    let source = std::error::Error::source(error).and_then(|source| source.downcast_ref());
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn reason(error: hyper::Error) -> Reason {
+    let source = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
     if error.is_parse() {
         Reason::BadResponse
     } else if source.is_some_and(|error: &io::Error| error.kind() == io::ErrorKind::ConnectionReset)

@@ -1,10 +1,15 @@
 //! Stories of health checks: what a probe asks, what it believes, when it changes its mind.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::body::Bytes;
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use nexus::app::Nexus;
 use nexus::backend::uptime;
 use nexus::health::Verdict;
@@ -277,4 +282,159 @@ fn a_backend_that_flaps_answers_all_the_same_if_nobody_else_does() {
     until("it is UP although it flaps", || backend(&nexus, 0).is_up());
     let turns: Vec<_> = backend(&nexus, 0).journal.turns();
     assert!(turns.iter().any(|(_, turn)| turn.code() == "needed"), "{turns:?}");
+}
+
+type Said = Response<BoxBody<Bytes, std::convert::Infallible>>;
+
+/// A backend that speaks HTTP/2 at once, by hyper, and nothing else.
+fn http2(answer: impl Fn(Request<()>, Bytes) -> Said + Clone + Send + 'static) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            while let Ok((stream, _)) = listener.accept().await {
+                let answer = answer.clone();
+                let service = hyper::service::service_fn(move |request| {
+                    let answer = answer.clone();
+                    async move {
+                        let (head, body) = Request::<hyper::body::Incoming>::into_parts(request);
+                        let body = body.collect().await.unwrap().to_bytes();
+                        let said = answer(Request::from_parts(head, ()), body);
+                        Ok::<_, std::convert::Infallible>(said)
+                    }
+                });
+                let builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+                tokio::spawn(builder.serve_connection(TokioIo::new(stream), service));
+            }
+        });
+    });
+    address
+}
+
+/// Starts a Nexus whose only backend is probed like this.
+fn probing_it(address: SocketAddr, probing: Probing) -> Nexus {
+    let mut settings = settings(&[address]);
+    settings.pools[0].probing = probing;
+    start(settings)
+}
+
+#[test]
+fn a_probe_speaks_http2_if_it_is_told_to() {
+    let mood = Arc::new(AtomicUsize::new(0));
+    let its = Arc::clone(&mood);
+    let address = http2(move |request, _| {
+        assert_eq!((request.uri().path(), request.uri().host()), ("/healthz", Some("a.example")));
+        assert_eq!(request.version(), hyper::Version::HTTP_2);
+        let status = [200, 500][its.load(Ordering::SeqCst)];
+        Response::builder().status(status).body(Full::default().boxed()).unwrap()
+    });
+    let mut probing = probing();
+    probing.http.is_http2 = true;
+    probing.http.host = Some("a.example".to_owned());
+    let nexus = probing_it(address, probing);
+    until_up(&nexus, 0);
+    mood.store(1, Ordering::SeqCst);
+    until_down(&nexus, 0, Reason::UnexpectedStatus);
+}
+
+#[test]
+fn a_backend_that_speaks_http1_only_fails_a_probe_by_http2() {
+    let (address, _) = moody(&["HTTP/1.1 200 OK|Content-Length: 0||"]);
+    let mut probing = probing();
+    probing.http.is_http2 = true;
+    probing.timeout = Duration::from_millis(200);
+    let nexus = start_with(&[&address], probing);
+    until("it is DOWN", || !backend(&nexus, 0).is_up());
+}
+
+/// An answer of gRPC: a message, and a status in its trailers.
+fn grpc(message: &'static [u8], status: &'static str) -> Said {
+    let mut trailers = HeaderMap::new();
+    trailers.insert("grpc-status", status.parse().unwrap());
+    let body = Full::new(Bytes::from_static(message)).with_trailers(async { Some(Ok(trailers)) });
+    Response::builder().header("content-type", "application/grpc").body(body.boxed()).unwrap()
+}
+
+#[test]
+fn a_grpc_probe_asks_for_its_service_and_believes_what_it_is_told() {
+    let mood = Arc::new(AtomicUsize::new(0));
+    let its = Arc::clone(&mood);
+    let address = http2(move |request, body| {
+        assert_eq!(request.uri().path(), "/grpc.health.v1.Health/Check");
+        assert_eq!(request.headers()["content-type"], "application/grpc");
+        assert_eq!(request.headers()["te"], "trailers");
+        assert_eq!(body, &b"\0\0\0\0\x06\x0a\x04cart"[..]);
+        match its.load(Ordering::SeqCst) {
+            0 => grpc(b"\0\0\0\0\x02\x08\x01", "0"),
+            1 => grpc(b"\0\0\0\0\x02\x08\x02", "0"),
+            2 => grpc(b"", "12"),
+            3 => grpc(b"\0\0\0\0\x02\x08", "0"),
+            // Trailers only: the status is in the head.
+            _ => Response::builder()
+                .header("grpc-status", "5")
+                .body(Full::default().boxed())
+                .unwrap(),
+        }
+    });
+    let probing = Probing { kind: ProbeKind::Grpc, service: "cart".to_owned(), ..probing() };
+    let nexus = probing_it(address, probing);
+    let story = [
+        (1, Reason::NotServing),
+        (2, Reason::UnexpectedStatus),
+        (3, Reason::BadResponse),
+        (4, Reason::UnexpectedStatus),
+    ];
+    for (next, reason) in story {
+        mood.store(0, Ordering::SeqCst);
+        until_up(&nexus, 0);
+        mood.store(next, Ordering::SeqCst);
+        until_down(&nexus, 0, reason);
+    }
+}
+
+#[test]
+fn a_probe_by_command_goes_by_the_exit_code_and_ends_at_its_timeout() {
+    let probed = Backend::named("ok");
+    let address = probed.address;
+    let run = |script: &str| {
+        let command = ["/bin/sh", "-c", script, "probe", "{host}", "{port}", "{url}"];
+        let command = command.map(str::to_owned).to_vec();
+        // Long enough for a shell to start on a busy machine.
+        let timeout = Duration::from_secs(if script.contains("sleep") { 1 } else { 20 });
+        let probing = Probing { kind: ProbeKind::Command, command, timeout, ..probing() };
+        let nexus = probing_it(address, probing);
+        until("it was probed", || backend(&nexus, 0).is_probed());
+        backend(&nexus, 0).health().verdict
+    };
+    let port = address.port();
+    let is_told = format!("test $1 = 127.0.0.1 -a $2 = {port} -a $3 = http://127.0.0.1:{port}");
+    assert_eq!(run(&is_told), Verdict::Up);
+    assert_eq!(run("exit 3"), Verdict::Down(Reason::CommandFailed));
+    let noted = std::env::temp_dir().join(format!("nexus-probe-{}", std::process::id()));
+    let sleeps = format!("sleep 1000 & echo $! > {}; wait", noted.display());
+    assert_eq!(run(&sleeps), Verdict::Down(Reason::ResponseTimeout));
+    let child = std::fs::read_to_string(&noted).unwrap();
+    std::fs::remove_file(&noted).unwrap();
+    // Dead, or not yet buried by whoever has adopted it.
+    let lives = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.trim()));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    };
+    until("what it has started is gone, too", || !lives());
+    assert_eq!(probed.connections(), 0, "no other probe beside it");
+}
+
+#[test]
+fn a_program_that_cannot_be_run_says_nothing_against_the_backend() {
+    let probed = Backend::named("ok");
+    let command = vec!["/nowhere/check".to_owned()];
+    let nexus = start_with(&[&probed], Probing { kind: ProbeKind::Command, command, ..probing() });
+    until("it was probed", || backend(&nexus, 0).is_probed());
+    assert_eq!(backend(&nexus, 0).health().verdict, Verdict::Up);
+    let found = backend(&nexus, 0).journal.probes()[0].1;
+    assert_eq!(found.failure, Some(Reason::CommandNotRun));
+    assert_eq!(Client::connect(&nexus).get("/"), "ok");
 }

@@ -1,9 +1,10 @@
 //! The keys of a health check.
 
 use super::Default::{Absent, Is};
-use super::Kind::{Named, One, OneOrMany};
+use super::Kind::{Many, Named, One, OneOrMany};
 use super::{Table, key};
 use crate::config::scalar::Scalar;
+use crate::settings::ProbeKind;
 
 /// How backends are probed.
 pub(super) static HEALTH_CHECK: Table = Table {
@@ -11,12 +12,34 @@ pub(super) static HEALTH_CHECK: Table = Table {
     keys: &[
         key(
             "type",
-            One(Scalar::Choice(&["tcp", "http"])),
+            One(Scalar::Choice(&ProbeKind::NAMES)),
             Is("tcp"),
-            "What a probe does: `tcp` opens a connection, `http` asks for `path` over a connection of its own and looks at the answer.",
+            "What a probe does: `tcp` opens a connection, `http` asks for `path` over a connection of its own and looks at the answer, `grpc` asks by `grpc.health.v1` whether `service` is served, `command` runs a program.",
             "http",
         )
         .known_as(&["kind", "protocol", "mode"]),
+        key(
+            "version",
+            One(Scalar::Choice(&["http1", "http2"])),
+            Is("http1"),
+            "The version of HTTP that an `http` probe speaks; `http2` is spoken at once, as for gRPC.",
+            "http2",
+        ),
+        key(
+            "service",
+            One(Scalar::Text),
+            Is("\"\""),
+            "The service that a `grpc` probe asks for; without one the server as a whole.",
+            "shop.Cart",
+        ),
+        key(
+            "command",
+            Many(&One(Scalar::Text)),
+            Is("[]"),
+            "The program that a `command` probe runs, and its arguments, in which `{url}`, `{host}` and `{port}` are the backend's; it must exit with 0 within the `timeout`. No shell is between.",
+            "[/usr/lib/nexus/check-db, \"{host}\", \"{port}\"]",
+        )
+        .known_as(&["external", "exec", "script", "program"]),
         key(
             "path",
             One(Scalar::Path),
@@ -36,7 +59,7 @@ pub(super) static HEALTH_CHECK: Table = Table {
             "host",
             One(Scalar::FieldValue),
             Absent("the backend's address"),
-            "The `Host` of an `http` probe.",
+            "The `Host` of an `http` or `grpc` probe.",
             "example.com",
         )
         .known_as(&["hostname", "authority"]),
@@ -44,7 +67,7 @@ pub(super) static HEALTH_CHECK: Table = Table {
             "headers",
             Named(Scalar::FieldName, &One(Scalar::FieldValue)),
             Is("{}"),
-            "Further fields of an `http` probe.",
+            "Further fields of an `http` or `grpc` probe.",
             "{ X-Probe: nexus }",
         ),
         key(

@@ -1,19 +1,32 @@
 //! Health checks.
 
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, Step};
 use crate::config::quantity::show_time;
 use crate::config::section::Section;
 use crate::settings::{HttpProbe, ProbeKind, Probing};
 
-/// Keys that only concern HTTP.
-const OF_HTTP: [&str; 7] = ["path", "method", "host", "headers", "status", "body", "body_regex"];
+/// Keys that only concern some kinds of probes.
+const OF_KINDS: [(&str, &[ProbeKind]); 10] = [
+    ("version", &[ProbeKind::Http]),
+    ("path", &[ProbeKind::Http]),
+    ("method", &[ProbeKind::Http]),
+    ("status", &[ProbeKind::Http]),
+    ("body", &[ProbeKind::Http]),
+    ("body_regex", &[ProbeKind::Http]),
+    ("host", &[ProbeKind::Http, ProbeKind::Grpc]),
+    ("headers", &[ProbeKind::Http, ProbeKind::Grpc]),
+    ("service", &[ProbeKind::Grpc]),
+    ("command", &[ProbeKind::Command]),
+];
 
 /// Reads how backends are probed.
 pub(super) fn read(section: &Section<'_>, problems: &mut Vec<Problem>) -> Probing {
-    let is_http = section.text("type") == "http";
     let probing = Probing {
-        kind: if is_http { ProbeKind::Http } else { ProbeKind::Tcp },
+        kind: ProbeKind::called(&section.text("type")).unwrap_or(ProbeKind::Tcp),
+        service: section.text("service"),
+        command: section.texts("command"),
         http: HttpProbe {
+            is_http2: section.text("version") == "http2",
             method: section.text("method"),
             path: section.text("path"),
             host: section.text_if("host"),
@@ -32,9 +45,11 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Vec<Problem>) -> Probin
         request_errors: section.whole("request_errors"),
         starts_up: section.text("initial") == "up",
     };
-    for span in OF_HTTP.iter().filter(|_| !is_http).filter_map(|key| section.key_span(key)) {
-        let cause = "this has no effect: the probe only opens a connection";
-        problems.push(Problem::warning(span, cause, "add `type: http`, or remove it"));
+    without_effect(section, probing.kind, problems);
+    if probing.kind == ProbeKind::Command && probing.command.is_empty() {
+        let cause = "a probe by command needs a `command`";
+        let hint = "name a program that exits with 0 if all is well: `command: [/path/to/check, \"{host}\", \"{port}\"]`";
+        problems.push(Problem::error(Step::Meaning, section.place("type"), cause, hint));
     }
     if probing.timeout > probing.interval {
         let (timeout, interval) = (show_time(probing.timeout), show_time(probing.interval));
@@ -43,4 +58,21 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Vec<Problem>) -> Probin
         problems.push(Problem::warning(section.place("timeout"), cause, hint));
     }
     probing
+}
+
+/// Nothing is silently ignored.
+fn without_effect(section: &Section<'_>, kind: ProbeKind, problems: &mut Vec<Problem>) {
+    let others = OF_KINDS.iter().filter(|(_, kinds)| !kinds.contains(&kind));
+    for (span, kinds) in others.filter_map(|(key, kinds)| Some((section.key_span(key)?, kinds))) {
+        let cause = match kind {
+            ProbeKind::Tcp => "this has no effect: the probe only opens a connection".to_owned(),
+            _ => format!("this has no effect with `type: {}`", kind.name()),
+        };
+        let hint = format!("add `type: {}`, or remove it", kinds[0].name());
+        problems.push(Problem::warning(span, cause, hint));
+    }
+    if let (ProbeKind::Command, Some(span)) = (kind, section.key_span("port")) {
+        let cause = "this has no effect with `type: command`";
+        problems.push(Problem::warning(span, cause, "give it to the program as an argument"));
+    }
 }
