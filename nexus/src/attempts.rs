@@ -89,6 +89,12 @@ impl Attempts {
         }
     }
 
+    /// Says whether there may be a second attempt beside one that takes long, and counts it.
+    pub fn may_hedge(&self, pool: &Pool, policy: &Policy) -> bool {
+        let beside = Failure::OUTRUN;
+        self.why_not_again(pool, policy, beside).is_none()
+    }
+
     /// Tells the pool what has come of the request, if it counts that.
     pub fn tell_pool(&self, pool: &Pool, answer: &Result<Answered, Reason>) {
         let Some(admitted) = &self.admitted else { return };

@@ -15,7 +15,7 @@ use crate::http1::response::{self, Response};
 use crate::pool::Pool;
 use crate::reason::Reason;
 use crate::retry::Policy;
-use crate::route::{Fields, HeadFields, Modifiers, RouteTimeouts};
+use crate::route::{Fields, HeadFields, HeaderRules, Modifiers, RouteTimeouts};
 use crate::stream::{Next, Stream};
 use crate::worker::View;
 
@@ -74,6 +74,74 @@ pub struct Incoming {
 }
 
 impl Incoming {
+    /// Reads once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the backend ends the connection, or its head is too large.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        backend: &mut Stream,
+    ) -> Poll<Result<(), Reason>> {
+        if self.buffer.is_none() {
+            ready!(backend.poll_read_ready(cx)).map_err(|_| Reason::BackendReset)?;
+        }
+        let buffer = self.buffer.get_or_insert_with(Buffer::medium);
+        if self.len == buffer.len() && (self.len >= HEAD_BYTES_MAX || !buffer.grow(self.len)) {
+            return Poll::Ready(Err(Reason::BadResponse));
+        }
+        Poll::Ready(match ready!(backend.poll_read(cx, &mut buffer[self.len..])) {
+            Err(_) => Err(Reason::BackendReset),
+            Ok(0) => Err(Reason::BackendClosed),
+            Ok(read) => {
+                self.len += read;
+                self.has_answered = true;
+                Ok(())
+            }
+        })
+    }
+
+    /// Looks for the head of the final answer in what was read; those before it, which are to be
+    /// passed on (RFC 9110 §15.2), go to `interim`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it is no answer to a request that was a HEAD or not.
+    pub fn parse(
+        &mut self,
+        to_head: bool,
+        mut interim: impl FnMut(&[u8], &Response),
+    ) -> Result<Option<Response>, Reason> {
+        loop {
+            let buffer = self.buffer.as_mut().expect("it was read into");
+            let bytes = &buffer[..self.len];
+            let parsed = head::parse_response(bytes).map_err(|_| Reason::BadResponse)?;
+            let Some(head) = parsed else {
+                return Ok(None);
+            };
+            let len = head.len;
+            if len > HEAD_BYTES_MAX {
+                return Err(Reason::BadResponse);
+            }
+            let response = response::admit(bytes, head, to_head)?;
+            if !response.is_interim() {
+                return Ok(Some(response));
+            }
+            self.interims += 1;
+            if self.interims > INTERIM_MAX {
+                return Err(Reason::BadResponse);
+            }
+            interim(bytes, &response);
+            buffer.copy_within(len..self.len, 0);
+            self.len -= len;
+        }
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.buffer.as_ref().map_or(&[], |buffer| &buffer[..self.len])
+    }
+
     /// Returns the bytes, once a head was read into them.
     pub fn take(&mut self) -> Option<(Buffer, usize)> {
         Some((self.buffer.take()?, self.len))
@@ -134,7 +202,7 @@ impl Exchange<'_> {
     }
 
     /// Returns the time from the end of the request to the head of its answer.
-    fn timeout_response(&self) -> Duration {
+    pub fn timeout_response(&self) -> Duration {
         let timeout = self.by_route(|route| route.response);
         let timeout = timeout.unwrap_or(self.pool().settings.timeouts.response);
         self.within(self.per_try().map_or(timeout, |per_try| timeout.min(per_try)))
@@ -200,6 +268,29 @@ impl Exchange<'_> {
     pub fn egress_client(&self) -> egress::Client {
         let ip = self.client.ip;
         egress::Client { ip, is_trusted: self.view.settings.trusts(ip) }
+    }
+
+    /// Writes the whole request anew, for somebody else; `None` if not all of it is there, or it is
+    /// about this very connection.
+    pub fn copy(&self, backend: &Backend, fields: Option<&HeaderRules>) -> Option<Vec<u8>> {
+        let request = &self.request;
+        let is_copied = request.upgrade.is_none() && !self.awaits_continue();
+        let body = self.upload.kept_body().filter(|_| is_copied)?;
+        let changes = Changes { target: self.target.as_deref(), fields, cookie: None };
+        let authority = backend.url.authority.as_bytes();
+        let (mut out, bytes) = (Vec::new(), self.upload.bytes());
+        egress::request(&mut out, bytes, request, self.egress_client(), authority, changes);
+        if request.body == Framing::Chunked && !body.is_empty() {
+            egress::chunk_size(&mut out, body.len());
+            out.extend_from_slice(body);
+            out.extend_from_slice(b"\r\n");
+        } else {
+            out.extend_from_slice(body);
+        }
+        if request.body == Framing::Chunked {
+            out.extend_from_slice(b"0\r\n\r\n");
+        }
+        Some(out)
     }
 
     /// Puts the request at its start.
@@ -357,51 +448,19 @@ impl Exchange<'_> {
         backend: &mut Stream,
         incoming: &mut Incoming,
     ) -> Poll<Result<Option<Response>, Reason>> {
-        if incoming.buffer.is_none() {
-            ready!(backend.poll_read_ready(cx)).map_err(|_| Reason::BackendReset)?;
+        if let Err(reason) = ready!(incoming.poll_read(cx, backend)) {
+            return Poll::Ready(Err(reason));
         }
-        let buffer = incoming.buffer.get_or_insert_with(Buffer::medium);
-        if incoming.len == buffer.len()
-            && (incoming.len >= HEAD_BYTES_MAX || !buffer.grow(incoming.len))
-        {
-            return Poll::Ready(Err(Reason::BadResponse));
+        let is_head = self.request.is_head;
+        let parsed = incoming.parse(is_head, |bytes, response| self.pass_interim(bytes, response));
+        let response = match parsed {
+            Ok(response) => response,
+            Err(reason) => return Poll::Ready(Err(reason)),
+        };
+        if let Some(response) = &response {
+            self.check_switch(incoming.bytes(), response)?;
         }
-        match ready!(backend.poll_read(cx, &mut buffer[incoming.len..])) {
-            Err(_) => Poll::Ready(Err(Reason::BackendReset)),
-            Ok(0) => Poll::Ready(Err(Reason::BackendClosed)),
-            Ok(read) => {
-                incoming.len += read;
-                incoming.has_answered = true;
-                self.parse(incoming).into()
-            }
-        }
-    }
-
-    /// Looks for heads in what was read; interim ones are passed on (RFC 9110 §15.2).
-    fn parse(&mut self, incoming: &mut Incoming) -> Result<Option<Response>, Reason> {
-        loop {
-            let buffer = incoming.buffer.as_mut().expect("it was read into");
-            let bytes = &buffer[..incoming.len];
-            let parsed = head::parse_response(bytes).map_err(|_| Reason::BadResponse)?;
-            let Some(head) = parsed else {
-                return Ok(None);
-            };
-            let len = head.len;
-            if len > HEAD_BYTES_MAX {
-                return Err(Reason::BadResponse);
-            }
-            let response = response::admit(bytes, head, self.request.is_head)?;
-            if !response.is_interim() {
-                return self.check_switch(bytes, &response).map(|()| Some(response));
-            }
-            incoming.interims += 1;
-            if incoming.interims > INTERIM_MAX {
-                return Err(Reason::BadResponse);
-            }
-            self.pass_interim(bytes, &response);
-            buffer.copy_within(len..incoming.len, 0);
-            incoming.len -= len;
-        }
+        Poll::Ready(Ok(response))
     }
 
     fn pass_interim(&mut self, bytes: &[u8], response: &Response) {

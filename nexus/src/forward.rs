@@ -74,23 +74,39 @@ pub async fn attempt(
 ) -> Result<Answered, Failure> {
     let mut upstream = match open(exchange, backend, fresh).await {
         Ok(upstream) => upstream,
-        Err(reason) => {
-            if reason.is_connection_error() {
-                backend.request_failed(reason);
-            }
-            return Err(Failure { reason, progress: Progress::NothingSent, reused: false });
-        }
+        Err(reason) => return Err(unopened(backend, reason)),
     };
     exchange.start(backend);
     let mut incoming = Incoming::default();
-    let answered = poll_fn(|cx| exchange.poll_head(cx, &mut upstream.stream, &mut incoming)).await;
-    let answered =
-        answered.and_then(|response| Ok((download(&response, incoming.take())?, response)));
-    match answered {
-        Ok((download, response)) => Ok(Answered { upstream, response, download }),
+    let head = poll_fn(|cx| exchange.poll_head(cx, &mut upstream.stream, &mut incoming)).await;
+    conclude(exchange, upstream, incoming, head)
+}
+
+/// Counts it against a backend that there is no connection.
+pub fn unopened(backend: &Picked, reason: Reason) -> Failure {
+    if reason.is_connection_error() {
+        backend.request_failed(reason);
+    }
+    Failure { reason, progress: Progress::NothingSent, reused: false }
+}
+
+/// Makes an answer of what was read, or counts it against the backend.
+///
+/// # Errors
+///
+/// Says what went wrong and how far it got.
+pub fn conclude(
+    exchange: &Exchange<'_>,
+    upstream: Upstream,
+    incoming: Incoming,
+    head: Result<Response, Reason>,
+) -> Result<Answered, Failure> {
+    let has_answered = incoming.has_answered;
+    match head.and_then(|head| answered(head, incoming)) {
+        Ok((response, download)) => Ok(Answered { upstream, response, download }),
         Err(reason) => {
             let progress = match exchange.upload.written {
-                _ if incoming.has_answered => Progress::Answered,
+                _ if has_answered => Progress::Answered,
                 0 => Progress::NothingSent,
                 _ => Progress::Sent,
             };
@@ -98,6 +114,16 @@ pub async fn attempt(
             Err(Failure { reason, progress, reused: upstream.reused })
         }
     }
+}
+
+/// Puts the flow of its bytes beside the head of an answer.
+///
+/// # Errors
+///
+/// Fails if what was read of its body is broken.
+pub fn answered(response: Response, mut incoming: Incoming) -> Result<(Response, Flow), Reason> {
+    let flow = download(&response, incoming.take())?;
+    Ok((response, flow))
 }
 
 /// Makes the flow of an answer whose head lies at the start of what was read.
@@ -108,7 +134,15 @@ fn download(response: &Response, read: Option<(Buffer, usize)>) -> Result<Flow, 
 }
 
 /// Takes an idle connection or opens a new one.
-async fn open(exchange: &Exchange<'_>, backend: &Picked, fresh: bool) -> Result<Upstream, Reason> {
+///
+/// # Errors
+///
+/// Says why there is none.
+pub async fn open(
+    exchange: &Exchange<'_>,
+    backend: &Picked,
+    fresh: bool,
+) -> Result<Upstream, Reason> {
     let client = &exchange.client;
     let idle = if fresh {
         None

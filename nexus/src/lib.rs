@@ -20,6 +20,7 @@ pub mod picker;
 pub mod attempts;
 pub mod place;
 pub mod forward;
+pub mod hedge;
 pub mod exchange;
 pub mod respond;
 pub mod tunnel;

@@ -17,8 +17,6 @@ use tokio::time::timeout;
 use crate::backend::connections::Lease;
 use crate::dial;
 use crate::exchange::Exchange;
-use crate::http1::body::Framing;
-use crate::http1::egress::{self, Changes};
 use crate::route::{HeaderRules, Mirror};
 use crate::worker::Picked;
 
@@ -58,8 +56,6 @@ fn send(exchange: &Exchange<'_>, mirror: Mirror) {
 
 /// Writes the copy, if all of the request is there.
 fn message(exchange: &Exchange<'_>, backend: &Picked) -> Option<Vec<u8>> {
-    let request = &exchange.request;
-    let body = exchange.upload.kept_body().filter(|_| request.upgrade.is_none())?;
     let modifiers = exchange.modifiers();
     let rules = modifiers.map(|modifiers| modifiers.request_headers.clone()).unwrap_or_default();
     // One request a connection: whatever the copy's answer is, its end is the end of the connection.
@@ -67,23 +63,7 @@ fn message(exchange: &Exchange<'_>, backend: &Picked) -> Option<Vec<u8>> {
         add: [rules.add, vec![("Connection".to_owned(), "close".to_owned())]].concat(),
         ..rules
     };
-    let changes =
-        Changes { target: exchange.target.as_deref(), fields: Some(&rules), cookie: None };
-    let authority = backend.url.authority.as_bytes();
-    let mut out = Vec::new();
-    let bytes = exchange.upload.bytes();
-    egress::request(&mut out, bytes, request, exchange.egress_client(), authority, changes);
-    if request.body == Framing::Chunked && !body.is_empty() {
-        egress::chunk_size(&mut out, body.len());
-        out.extend_from_slice(body);
-        out.extend_from_slice(b"\r\n");
-    } else {
-        out.extend_from_slice(body);
-    }
-    if request.body == Framing::Chunked {
-        out.extend_from_slice(b"0\r\n\r\n");
-    }
-    Some(out)
+    exchange.copy(backend, Some(&rules))
 }
 
 /// Sends a copy and reads its answer away, within the times of its pool.

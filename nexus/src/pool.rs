@@ -6,6 +6,7 @@ pub mod layers;
 pub mod queue;
 pub mod sessions;
 pub mod shortage;
+pub mod times;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use crate::ejection::{Ejection, Others, Peers, Rules as Bans};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
 use crate::reason::Reason;
 use crate::retry::budget::Budget;
+use crate::retry::{Hedge, Policy};
 use crate::route::Priority;
 use crate::session;
 use crate::settings::{BackendSettings, PoolSettings};
@@ -29,6 +31,7 @@ use layers::{Layers, Member, Rules};
 use queue::Queue;
 use sessions::{Session, Sessions};
 use shortage::Mode;
+use times::Times;
 
 /// The first turn is one of so many: not below what the longest schedule has.
 const STARTS: usize = 1 << 20;
@@ -53,6 +56,10 @@ pub struct Pool {
     pub budget: Arc<Budget>,
     /// Requests that wait for a place, of all snapshots.
     pub queue: Arc<Queue>,
+    /// How long attempts take, over all snapshots.
+    times: Arc<Times>,
+    /// Whether hedging wants to know that.
+    is_timed: bool,
     /// What was let in, over all snapshots.
     pub admission: Arc<Admission>,
     /// Attempts made in panic, over all snapshots.
@@ -102,6 +109,7 @@ impl Pool {
         let budget = old.map(|old| Arc::clone(&old.budget)).unwrap_or_default();
         let panicked = old.map(|old| Arc::clone(&old.panicked)).unwrap_or_default();
         let mode = old.map(Pool::mode).unwrap_or_default();
+        let is_timed = settings.retry.hedge == Some(Hedge::P95);
         let places = settings.queue.map(|_| {
             (0..).map(Place).zip(&backends).map(|(place, one)| (one.serial, place)).collect()
         });
@@ -117,6 +125,8 @@ impl Pool {
             // What was said of the old mode need not be said again.
             layout: ArcSwap::from_pointee(Layout { mode, ..Layout::default() }),
             panicked,
+            times: old.map(|old| Arc::clone(&old.times)).unwrap_or_default(),
+            is_timed,
             admission: old.map(|old| Arc::clone(&old.admission)).unwrap_or_default(),
             turn,
             turn_again: AtomicUsize::new(start),
@@ -127,6 +137,12 @@ impl Pool {
         }
         pool.lay_out();
         pool
+    }
+
+    /// Measures how long attempts take for routes, too, if one of them hedges by that.
+    pub fn timed(mut self, is_timed: bool) -> Self {
+        self.is_timed |= is_timed;
+        self
     }
 
     /// Returns all backends, available or not.
@@ -155,14 +171,30 @@ impl Pool {
         (if is_by_chance { None } else { picked() }, turn)
     }
 
-    /// Begins another second of the retry budget. Only the control task calls this.
+    /// Begins another second of the retry budget, and of measured times. Only the control task calls this.
     pub fn begin_second(&self) {
+        if let Some(times) = self.times() {
+            times.tick();
+        }
         self.budget.tick(self.turn.load(Ordering::Relaxed));
     }
 
     /// Says whether it, or its backends, are judged by what they answered in a window of time.
     pub fn looks_back(&self) -> bool {
         self.settings.ejection.as_ref().is_some_and(Bans::looks_back) || self.bans().is_some()
+    }
+
+    /// Returns how long attempts take, if hedging wants to know.
+    pub fn times(&self) -> Option<&Times> {
+        self.is_timed.then_some(&*self.times)
+    }
+
+    /// Returns after which time another backend is asked, if that is known.
+    pub fn hedge_after(&self, policy: &Policy) -> Option<Duration> {
+        match policy.hedge? {
+            Hedge::After(time) => Some(time),
+            Hedge::P95 => self.times.p95(),
+        }
     }
 
     /// Takes a retry of a request that may have run out of the budget, if there is one left.

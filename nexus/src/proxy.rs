@@ -9,6 +9,7 @@ use crate::connection::{After, Client};
 use crate::exchange::Exchange;
 use crate::flow::Flow;
 use crate::forward::{self, Answered};
+use crate::hedge;
 use crate::http1::gate::Request;
 use crate::log::Record;
 use crate::mirror;
@@ -159,10 +160,19 @@ async fn try_on(
     let mut fresh = false;
     loop {
         let watch = Watch::start(pool);
-        let failure = match forward::attempt(exchange, &backend, fresh).await {
-            Ok(answered) => {
+        let answer = match pool.hedge_after(exchange.retry()) {
+            None => forward::attempt(exchange, &backend, fresh).await.map(|answer| (answer, None)),
+            Some(after) => {
+                let first = (&backend, fresh);
+                Box::pin(hedge::attempt(exchange, attempts, choice, first, after)).await
+            }
+        };
+        let failure = match answer {
+            Ok((answered, rivals)) => {
                 let status = answered.response.head.status;
-                watch.answered(&backend, status);
+                if rivals.is_none() {
+                    watch.answered(&backend, status);
+                }
                 if exchange.retry().statuses.has(status)
                     && let Some(next) = attempts.leave(exchange, choice, &answered)
                 {
@@ -172,7 +182,7 @@ async fn try_on(
                 if pool.sessions.is_some() {
                     keep_session(exchange, pool, choice, &answered);
                 }
-                attempts.taken = Some(taken);
+                attempts.taken = Some(rivals.unwrap_or(taken));
                 return Ok(answered);
             }
             Err(failure) => failure,

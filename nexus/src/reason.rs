@@ -99,6 +99,8 @@ pub enum Reason {
     PerTryTimeout,
     /// No answer came in the time that all attempts have together.
     TotalTimeout,
+    /// Another backend, which was asked as well, has answered first.
+    Outrun,
     /// The backend answered with a status after which another backend is asked.
     RetriedStatus,
     /// The backend broke off in the middle of its answer.
@@ -183,6 +185,7 @@ impl Reason {
             Self::ResponseTimeout => (504, Backend, "response_timeout", "the backend did not answer in time"),
             Self::PerTryTimeout => (504, Backend, "per_try_timeout", "the backend did not answer in the time of one attempt"),
             Self::TotalTimeout => (504, Nexus, "total_timeout", "no attempt was answered in the time of all"),
+            Self::Outrun => (504, Nexus, "outrun", "another backend, which was asked as well, has answered first"),
             Self::RetriedStatus => (502, Backend, "retried_status", "the backend answered with a status that asks for another"),
             Self::ResponseTruncated => (502, Backend, "response_truncated", "the backend broke off its answer"),
             Self::ResponseStalled => (504, Backend, "response_stalled", "the backend stopped in the middle of its answer"),

@@ -30,6 +30,17 @@ pub struct Policy {
     pub budget: u32,
     /// What a third attempt waits at most, by chance.
     pub backoff: Duration,
+    /// When another backend is asked beside one that takes long; `None` is never.
+    pub hedge: Option<Hedge>,
+}
+
+/// How long an attempt takes when another backend is asked beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hedge {
+    /// So long.
+    After(Duration),
+    /// As long as all but 5 of 100 take, as measured.
+    P95,
 }
 
 impl Default for Policy {
@@ -43,6 +54,7 @@ impl Default for Policy {
             per_try: None,
             budget: 20,
             backoff: Duration::from_millis(25),
+            hedge: None,
         }
     }
 }
@@ -201,6 +213,10 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Another backend, which was asked as well, has answered first.
+    pub const OUTRUN: Self =
+        Self { reason: Reason::Outrun, progress: Progress::Sent, reused: false };
+
     /// Says whether an idle connection had ended before it was used again, as far as can be told.
     pub fn was_stale(&self) -> bool {
         self.reused && self.progress != Progress::Answered && self.reason.is_connection_error()

@@ -15,6 +15,7 @@ use crate::backend::{Backend, Serial};
 use crate::limiter::Limiter;
 use crate::picker::Place;
 use crate::pool::Pool;
+use crate::retry::Hedge;
 use crate::route::{Modifiers, Route};
 use crate::settings::Settings;
 
@@ -44,9 +45,12 @@ impl Snapshot {
     ) -> Self {
         let old = previous.iter().flat_map(|previous| &previous.pools);
         let old: HashMap<_, _> = old.map(|pool| (pool.settings.name.as_str(), pool)).collect();
+        let routes = settings.routes.iter().flat_map(|table| table.routes());
+        let mut policies = routes.filter_map(|route| route.modifiers.retry);
+        let is_timed = policies.any(|policy| policy.hedge == Some(Hedge::P95));
         let pools = settings.pools.iter().map(|wanted| {
             let old = old.get(wanted.name.as_str()).copied();
-            Pool::build(wanted.clone(), old, bell, dice)
+            Pool::build(wanted.clone(), old, bell, dice).timed(is_timed)
         });
         let pools: Box<[Pool]> = pools.collect();
         let of_pool = |(at, pool): (usize, &Pool)| -> Vec<_> {

@@ -6,6 +6,7 @@ use super::AS_BAD_AS;
 use crate::backend::{Backend, now_ms};
 use crate::ejection::Rules;
 use crate::pool::Pool;
+use crate::pool::times::Times;
 use crate::retry::Failure;
 
 /// What an attempt says of its backend, as far as the pool wants to know.
@@ -16,19 +17,31 @@ pub struct Watch<'p> {
     rules: Option<&'p Rules>,
     /// Whether connection errors are counted.
     counts_errors: bool,
+    /// How long attempts take, if hedging wants to know.
+    times: Option<&'p Times>,
 }
 
 impl<'p> Watch<'p> {
     /// Begins with an attempt.
     pub fn start(pool: &'p Pool) -> Self {
-        let rules = pool.settings.ejection.as_ref();
-        let is_timed =
-            pool.settings.algorithm.times() || rules.is_some_and(|rules| rules.latency > 0);
+        let settings = &pool.settings;
+        let rules = settings.ejection.as_ref();
+        let times = pool.times();
+        let is_timed = settings.algorithm.times()
+            || times.is_some()
+            || rules.is_some_and(|rules| rules.latency > 0);
         Self {
             began: is_timed.then(Instant::now),
             rules,
-            counts_errors: pool.settings.probing.request_errors > 1,
+            counts_errors: settings.probing.request_errors > 1,
+            times,
         }
+    }
+
+    /// Looks back at an attempt that began then.
+    pub fn since(pool: &'p Pool, began: Instant) -> Self {
+        let watch = Self::start(pool);
+        Self { began: watch.began.map(|_| began), ..watch }
     }
 
     /// Tells of an answer.
@@ -36,6 +49,9 @@ impl<'p> Watch<'p> {
         let took = self.began.map(|began| began.elapsed());
         if let Some(took) = took {
             backend.latency.observe(took.as_micros() as f32, now_ms());
+            if let Some(times) = self.times {
+                times.observe(took);
+            }
         }
         if let Some(rules) = self.rules {
             backend.answered(rules, status, took.filter(|_| rules.latency > 0));

@@ -10,6 +10,7 @@ use crate::backend::BackendUrl;
 use crate::config::node::{Node, Origin, Value};
 use crate::config::problem::Step;
 use crate::config::quantity;
+use crate::retry::Hedge;
 use crate::route::{HostPattern, Interval, PathPattern, Template};
 use crate::settings::AdminAddress;
 
@@ -64,6 +65,8 @@ pub enum Scalar {
     AdminAddress,
     /// What nobody may know or guess.
     Secret,
+    /// `50ms` or `p95`.
+    Hedge,
 }
 
 /// A value that was read.
@@ -93,6 +96,8 @@ pub enum Parsed {
     Host(HostPattern),
     /// Of a [`Scalar::Regex`].
     Regex(Regex),
+    /// Of a [`Scalar::Hedge`].
+    Hedge(Hedge),
     /// Of a [`Scalar::Template`].
     Template(Template),
 }
@@ -178,16 +183,14 @@ impl Scalar {
                 let number = text.parse().ok().filter(|number| all.contains(number));
                 number.map(Parsed::Whole).ok_or_else(|| shape(self.hint()))
             }
-            Self::Workers if text == "auto" => {
-                let cores = std::thread::available_parallelism().map_or(1, usize::from);
-                Ok(Parsed::Whole(cores as u64))
-            }
+            Self::Workers if text == "auto" => Ok(Parsed::Whole(cores())),
             Self::Workers => Self::Whole(1, 1024).read(text).map_err(|_| shape(self.hint())),
             Self::Time => {
                 let late =
                     |hint| if hint == "use 365d at most" { meaning(hint) } else { shape(hint) };
                 quantity::time(text).map(Parsed::Time).map_err(late)
             }
+            Self::Hedge => hedge(text).map(Parsed::Hedge).map_err(shape),
             Self::Size => {
                 let late = |hint| if hint == "too large" { meaning(hint) } else { shape(hint) };
                 quantity::size(text).map(Parsed::Whole).map_err(late)
@@ -248,6 +251,16 @@ impl Scalar {
         let reads = self.read(text).is_ok();
         if reads { format!("remove the quotes: {text}") } else { self.hint() }
     }
+}
+
+/// Returns how many cores there are.
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, usize::from) as u64
+}
+
+/// Reads when another backend is asked.
+fn hedge(text: &str) -> Result<Hedge, &'static str> {
+    if text == "p95" { Ok(Hedge::P95) } else { quantity::time(text).map(Hedge::After) }
 }
 
 /// Reads an expression.

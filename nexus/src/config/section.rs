@@ -14,6 +14,7 @@ use crate::config::model::{Default, Key, Kind, Table};
 use crate::config::node::{Entry, FileId, Node, Span, Value};
 use crate::config::scalar::Parsed;
 use crate::config::yaml;
+use crate::retry::Hedge;
 use crate::route::{HostPattern, Interval, Template};
 use crate::settings::AdminAddress;
 
@@ -159,6 +160,14 @@ impl<'a> Section<'a> {
     pub fn rate(&self, name: &str) -> Option<Interval> {
         match self.one(name)? {
             Parsed::Rate(rate) => Some(rate),
+            _ => None,
+        }
+    }
+
+    /// Returns when another backend is asked, too.
+    pub fn hedge(&self, name: &str) -> Option<Hedge> {
+        match self.one(name)? {
+            Parsed::Hedge(hedge) => Some(hedge),
             _ => None,
         }
     }

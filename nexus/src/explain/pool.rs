@@ -7,7 +7,7 @@ use crate::health::Verdict;
 use crate::picker::{Algorithm, HashKey, Place};
 use crate::pool::Pool;
 use crate::reason::Reason;
-use crate::retry::{self, Again, Failure, Policy, Progress};
+use crate::retry::{self, Again, Failure, Hedge, Policy, Progress};
 use crate::route::Modifiers;
 use crate::session;
 use crate::settings::{BackendSettings, PoolSettings};
@@ -197,7 +197,14 @@ fn retry(settings: &PoolSettings, modifiers: Option<&Modifiers>, asked: &Asked<'
         _ => None,
     };
     let budget = format!("budget: {} % of the requests may be retries", policy.budget);
-    let told = std::iter::once(attempts).chain(per_try).chain(failures.into_iter().map(follow));
+    let hedge = policy.hedge.map(|hedge| match hedge {
+        Hedge::After(time) => format!("another backend is asked, too, after {time:?}"),
+        Hedge::P95 => "another backend is asked, too, after the time of 95 in 100".to_owned(),
+    });
+    let told = std::iter::once(attempts)
+        .chain(per_try)
+        .chain(hedge.filter(|_| is_idempotent))
+        .chain(failures.into_iter().map(follow));
     told.chain(by_status).chain((policy.attempts_max > 1).then_some(budget)).collect()
 }
 

@@ -15,6 +15,7 @@ mod contract;
 mod ejection;
 mod failover;
 mod health;
+mod hedging;
 mod layers;
 mod limits;
 mod oracle;

@@ -9,7 +9,8 @@ use nexus::route::{Action, Matcher, Modifiers, PathPattern, PoolId, Route, Route
 use nexus::settings::{ClientTimeouts, ListenerSettings, Settings};
 
 use crate::world::{
-    Backend, Client, Next, backend, field, lines, raw, raw_head, settings, start, status, until,
+    Backend, Client, Next, backend, black_hole, field, lines, raw, raw_head, settings, start,
+    status, until,
 };
 
 /// A time that is soon over, beside defaults that a test does not outlive.
@@ -36,24 +37,6 @@ fn stalling() -> Backend {
         let _ = stream.read(&mut [0; 1]);
         Next::Close
     })
-}
-
-/// An address whose connections are never accepted, and the ones that fill its queue.
-fn black_hole() -> (SocketAddr, Vec<socket2::Socket>) {
-    let new = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    let listener = new();
-    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap();
-    let fills = || {
-        let filler = new();
-        filler.set_nonblocking(true).unwrap();
-        let _ = filler.connect(&address);
-        filler
-    };
-    let mut all = vec![listener];
-    all.extend((0..3).map(|_| fills()));
-    (address.as_socket().unwrap(), all)
 }
 
 #[test]

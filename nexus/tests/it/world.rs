@@ -245,6 +245,24 @@ pub(crate) fn raw(handler: impl Fn(TcpStream) + Send + Sync + 'static) -> Socket
     address
 }
 
+/// An address whose connections are never accepted, and the ones that fill its queue.
+pub(crate) fn black_hole() -> (SocketAddr, Vec<socket2::Socket>) {
+    let new = || socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    let listener = new();
+    listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let fills = || {
+        let filler = new();
+        filler.set_nonblocking(true).unwrap();
+        let _ = filler.connect(&address);
+        filler
+    };
+    let mut all = vec![listener];
+    all.extend((0..3).map(|_| fills()));
+    (address.as_socket().unwrap(), all)
+}
+
 /// Reads the head of a request off a raw backend's connection, CRLF as `|`; empty if there is none,
 /// as from a probe.
 pub(crate) fn raw_head(stream: &mut TcpStream) -> String {

@@ -18,6 +18,7 @@ pub(super) static RETRY: Table = Table {
         Absent("no limit of its own"),
         Is("20"),
         Is("25ms"),
+        Absent("never"),
     ]),
     groups: &[],
 };
@@ -25,14 +26,14 @@ pub(super) static RETRY: Table = Table {
 /// What is tried again of requests of a route.
 pub(super) static RETRY_OF_ROUTE: Table = Table {
     name: "a retry policy of a route",
-    keys: &keys([Absent("the pool's; of a split, its first pool's"); 8]),
+    keys: &keys([Absent("the pool's; of a split, its first pool's"); 9]),
     groups: &[],
 };
 
 /// Returns the keys of a retry policy, with these defaults.
 #[expect(clippy::too_many_lines, reason = "a table, not a procedure")]
-const fn keys(defaults: [Default; 8]) -> [Key; 8] {
-    let [attempts, on, statuses, methods, heeds_key, per_try, budget, backoff] = defaults;
+const fn keys(defaults: [Default; 9]) -> [Key; 9] {
+    let [attempts, on, statuses, methods, heeds_key, per_try, budget, backoff, hedge] = defaults;
     [
         key(
             "attempts",
@@ -97,5 +98,13 @@ const fn keys(defaults: [Default; 8]) -> [Key; 8] {
             "100ms",
         )
         .known_as(&["back_off", "delay", "interval"]),
+        key(
+            "hedge",
+            One(Scalar::Hedge),
+            hedge,
+            "Asks another backend, too, when one has not answered after this time, or after `p95`, within which 95 of 100 answers of the pool come, as measured; the first answer wins. Only for requests that may run twice and are there whole; counts as an attempt and as a retry of the `budget`.",
+            "50ms",
+        )
+        .known_as(&["hedging", "hedge_after", "speculative"]),
     ]
 }

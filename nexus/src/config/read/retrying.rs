@@ -29,6 +29,7 @@ pub(super) fn read(section: &Section<'_>, base: &Policy) -> Policy {
         per_try: section.time_if("per_try_timeout").or(base.per_try),
         budget: section.whole_if("budget").unwrap_or(base.budget),
         backoff: section.time_if("backoff").unwrap_or(base.backoff),
+        hedge: section.hedge("hedge").or(base.hedge),
     }
 }
 
@@ -47,7 +48,8 @@ pub(super) fn check(
         let hint = format!("use {count}: a request is tried on each backend once at most");
         problems.push(Problem::warning(section.place("attempts"), cause, hint));
     }
-    for key in ["on", "status", "methods", "idempotency_key", "per_try_timeout", "budget"] {
+    for key in ["on", "status", "methods", "idempotency_key", "per_try_timeout", "budget", "hedge"]
+    {
         if let (1, Some(span)) = (attempts, section.key_span(key)) {
             let cause = format!("`{key}` has no effect with a single attempt");
             let hint = format!("raise `attempts`, or remove `{key}`");

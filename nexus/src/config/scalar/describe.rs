@@ -16,6 +16,7 @@ impl Scalar {
             Self::Workers => "`auto` or a whole number from 1 to 1024".to_owned(),
             Self::Time => "a time such as `10s`".to_owned(),
             Self::Size => "a size such as `64KiB`".to_owned(),
+            Self::Hedge => "a time such as `50ms`, or `p95`".to_owned(),
             Self::Rate => "a rate such as `10/s` or `5/m`".to_owned(),
             Self::Choice(all) => list(all.iter().map(|word| format!("`{word}`"))),
             Self::Text => "text".to_owned(),
@@ -78,6 +79,7 @@ impl Scalar {
                 { "type": "integer", "minimum": 1, "maximum": 1024 },
                 text("^([1-9][0-9]{0,2}|10[01][0-9]|102[0-4])$"),
             ] }),
+            Self::Hedge => text("^(p95|(?=.*[1-9])\\s*([0-9]+(ms|s|m|h|d)\\s*)+)$"),
             Self::Time => text("^(?=.*[1-9])\\s*([0-9]+(ms|s|m|h|d)\\s*)+$"),
             Self::Size => json!({ "anyOf": [
                 { "type": "integer", "minimum": 0 },

@@ -1,0 +1,282 @@
+//! A second attempt beside one that takes long: the first answer wins, the other is given up.
+//!
+//! # Why is the second not an attempt like any other?
+//!
+//! An attempt moves the client's own bytes; two at once cannot. The second sends a copy of a request
+//! that is there whole (its body is kept anyway, to be sent again), over a connection of its own.
+//! Interim answers to it are not passed on: those of the first are.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use crate::attempts::{Attempts, Watch};
+use crate::backend::connections::Lease;
+use crate::dial;
+use crate::exchange::{Exchange, Incoming};
+use crate::forward::{self, Answered, Upstream};
+use crate::place::{self, Choice};
+use crate::reason::{Fault, Reason};
+use crate::retry::{Failure, Progress};
+use crate::stream::Next;
+use crate::worker::{Picked, Taken, Worker};
+
+/// While the second alone is waited for, the coarse clock only tells that Nexus stops.
+const AFTER: Duration = Duration::from_secs(1);
+
+/// Tries the request on `backend` as [`forward::attempt`] does, and on another one as well if that
+/// has not answered `after` this time. Returns the place of the other, if that has answered.
+///
+/// # Errors
+///
+/// Says what went wrong with the first, if neither has answered.
+pub async fn attempt(
+    exchange: &mut Exchange<'_>,
+    attempts: &mut Attempts,
+    choice: &Choice,
+    (backend, fresh): (&Picked, bool),
+    after: Duration,
+) -> Result<(Answered, Option<Taken>), Failure> {
+    let mut rival = Rival::new(backend, after);
+    let opened = {
+        let mut opening = pin!(forward::open(exchange, backend, fresh));
+        let poll = |cx: &mut Context<'_>| match opening.as_mut().poll(cx) {
+            Poll::Ready(opened) => Poll::Ready(Some(opened)),
+            Poll::Pending => rival.poll_won(cx, exchange, attempts, choice).map(|()| None),
+        };
+        poll_fn(poll).await
+    };
+    let failure = match opened {
+        None => return Ok(rival.wins(attempts, None)),
+        Some(Err(reason)) => forward::unopened(backend, reason),
+        Some(Ok(mut upstream)) => {
+            exchange.start(backend);
+            let mut incoming = Incoming::default();
+            let poll = |cx: &mut Context<'_>| match exchange.poll_head(
+                cx,
+                &mut upstream.stream,
+                &mut incoming,
+            ) {
+                Poll::Ready(head) => Poll::Ready(Some(head)),
+                Poll::Pending => rival.poll_won(cx, exchange, attempts, choice).map(|()| None),
+            };
+            match poll_fn(poll).await {
+                None => return Ok(rival.wins(attempts, None)),
+                Some(head) => match forward::conclude(exchange, upstream, incoming, head) {
+                    Ok(answered) => {
+                        rival.loses(attempts);
+                        return Ok((answered, None));
+                    }
+                    Err(failure) => failure,
+                },
+            }
+        }
+    };
+    if rival.is_under_way() && failure.reason.facts().fault == Fault::Backend {
+        exchange.client.deadline.set(rival.limit + AFTER);
+        let poll = |cx: &mut Context<'_>| match rival.poll_won(cx, exchange, attempts, choice) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending if !rival.is_under_way() => Poll::Ready(false),
+            Poll::Pending => exchange.poll_over(cx).map(|_| false),
+        };
+        if poll_fn(poll).await {
+            return Ok(rival.wins(attempts, Some(failure)));
+        }
+    }
+    Err(failure)
+}
+
+/// What the other attempt comes to.
+type Outcome = Result<Answered, (Picked, Failure)>;
+
+/// The other attempt.
+struct Rival {
+    /// Whom the first asks.
+    first: Picked,
+    state: State,
+    /// How long it may take.
+    limit: Duration,
+}
+
+enum State {
+    /// Until then the first is waited for alone.
+    Waits(Pin<Box<Sleep>>),
+    /// It is under way, at a place of its own.
+    UnderWay(Taken, Began, Pin<Box<dyn Future<Output = Outcome>>>),
+    /// It has answered.
+    Answered(Taken, Box<Answered>),
+    /// There is none, or none any more.
+    Over,
+}
+
+/// When it began.
+type Began = Instant;
+
+impl Rival {
+    fn new(first: &Picked, after: Duration) -> Self {
+        let waits = State::Waits(Box::pin(sleep_until(Instant::now() + after)));
+        Self { first: first.clone(), state: waits, limit: Duration::ZERO }
+    }
+
+    fn is_under_way(&self) -> bool {
+        matches!(self.state, State::UnderWay(..))
+    }
+
+    /// Begins it when its time has come; ready when it has answered.
+    fn poll_won(
+        &mut self,
+        cx: &mut Context<'_>,
+        exchange: &Exchange<'_>,
+        attempts: &mut Attempts,
+        choice: &Choice,
+    ) -> Poll<()> {
+        if let State::Waits(sleep) = &mut self.state {
+            ready!(sleep.as_mut().poll(cx));
+            self.state = self.begin(exchange, attempts, choice).unwrap_or(State::Over);
+        }
+        let State::UnderWay(_, began, answer) = &mut self.state else { return Poll::Pending };
+        let outcome = ready!(answer.as_mut().poll(cx));
+        let watch = Watch::since(exchange.pool(), began.into_std());
+        let State::UnderWay(taken, ..) = std::mem::replace(&mut self.state, State::Over) else {
+            unreachable!("it was under way a moment ago");
+        };
+        match outcome {
+            Ok(answered) => {
+                watch.answered(&answered.upstream.backend, answered.response.head.status);
+                self.state = State::Answered(taken, Box::new(answered));
+                Poll::Ready(())
+            }
+            Err((backend, failure)) => {
+                watch.failed(&backend, failure);
+                attempts.note(&backend, failure);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// Sends a copy to another backend, if the request may run twice, is there whole, and the pool
+    /// has a place and a retry left.
+    fn begin(
+        &mut self,
+        exchange: &Exchange<'_>,
+        attempts: &mut Attempts,
+        choice: &Choice,
+    ) -> Option<State> {
+        let (policy, pool) = (exchange.retry(), exchange.pool());
+        let may_run_twice = exchange.request.is_idempotent && attempts.count < policy.attempts_max;
+        let tried = || [&attempts.tried[..], &[self.first.place()]].concat();
+        let taken = may_run_twice.then(|| place::take(exchange, choice, &tried())).flatten()?;
+        let backend = taken.picked().clone();
+        let message =
+            exchange.copy(&backend, exchange.modifiers().map(|all| &all.request_headers))?;
+        if !attempts.may_hedge(pool, policy) {
+            return None;
+        }
+        attempts.count += 1;
+        attempts.tried.push(backend.place());
+        self.limit = exchange.timeout_connect() + exchange.timeout_response();
+        let worker = Rc::clone(&exchange.client.worker);
+        let to_head = exchange.request.is_head;
+        let limits = (exchange.timeout_connect(), exchange.timeout_response());
+        let answer = ask(worker, backend, message, to_head, limits);
+        Some(State::UnderWay(taken, Instant::now(), Box::pin(answer)))
+    }
+
+    /// Writes the first down as lost, with its failure if it had one; returns the answer.
+    fn wins(self, attempts: &mut Attempts, failure: Option<Failure>) -> (Answered, Option<Taken>) {
+        let State::Answered(taken, answered) = self.state else {
+            unreachable!("it has answered");
+        };
+        attempts.note(&self.first, failure.unwrap_or(Failure::OUTRUN));
+        (*answered, Some(taken))
+    }
+
+    /// Writes it down as lost, if it was under way.
+    fn loses(self, attempts: &mut Attempts) {
+        if let State::UnderWay(taken, ..) = self.state {
+            attempts.note(taken.picked(), Failure::OUTRUN);
+        }
+    }
+}
+
+/// Sends a copy of a request, and reads the head of its answer.
+async fn ask(
+    worker: Rc<Worker>,
+    backend: Picked,
+    message: Vec<u8>,
+    to_head: bool,
+    (connect, response): (Duration, Duration),
+) -> Outcome {
+    let idle = worker.idle.borrow_mut().take(&backend, false);
+    let reused = idle.is_some();
+    let failed = |reason, progress| (backend.clone(), Failure { reason, progress, reused });
+    let opened = match idle {
+        Some(open) => Ok(open),
+        None => open(&backend, connect).await,
+    };
+    let (stream, lease) = match opened {
+        Ok(open) => open,
+        Err(reason) => {
+            let failure = forward::unopened(&backend, reason);
+            return Err((backend, failure));
+        }
+    };
+    let mut upstream =
+        Upstream { stream, lease, backend: backend.clone(), reused, downs: backend.downs() };
+    let mut incoming = Incoming::default();
+    let head = poll_head(&mut upstream, &message, &mut incoming, to_head);
+    let head = timeout(response, head).await.unwrap_or(Err(Reason::ResponseTimeout));
+    let progress = if incoming.has_answered { Progress::Answered } else { Progress::Sent };
+    match head.and_then(|head| forward::answered(head, incoming)) {
+        Ok((response, download)) => Ok(Answered { upstream, response, download }),
+        Err(reason) => {
+            upstream.blame(reason, progress, None);
+            Err(failed(reason, progress))
+        }
+    }
+}
+
+async fn open(backend: &Picked, limit: Duration) -> Result<(crate::stream::Stream, Lease), Reason> {
+    let max = backend.settings().connections_max.unwrap_or(u32::MAX);
+    let lease = Lease::take(backend, max).ok_or(Reason::BackendsFull)?;
+    let within = async |limit, address| timeout(limit, dial::connect(address)).await.ok();
+    Ok((dial::dial(backend, limit, within).await?.into(), lease))
+}
+
+/// Writes the message and reads on to the head of the final answer.
+async fn poll_head(
+    upstream: &mut Upstream,
+    message: &[u8],
+    incoming: &mut Incoming,
+    to_head: bool,
+) -> Result<crate::http1::response::Response, Reason> {
+    let mut at = 0;
+    poll_fn(|cx| {
+        while at < message.len() {
+            match ready!(upstream.stream.poll_write(cx, &message[at..], Next::Unknown)) {
+                Ok(written) if written > 0 => at += written,
+                // It may have answered all the same.
+                _ => at = message.len(),
+            }
+        }
+        loop {
+            match ready!(incoming.poll_read(cx, &mut upstream.stream)) {
+                Ok(()) => {}
+                Err(reason) => return Poll::Ready(Err(reason)),
+            }
+            match incoming.parse(to_head, |_, _| {}) {
+                Ok(None) => {}
+                Ok(Some(head)) if head.head.status == 101 => {
+                    return Poll::Ready(Err(Reason::UnexpectedUpgrade));
+                }
+                Ok(Some(head)) => return Poll::Ready(Ok(head)),
+                Err(reason) => return Poll::Ready(Err(reason)),
+            }
+        }
+    })
+    .await
+}
