@@ -181,6 +181,7 @@ impl Exchange<'_> {
     /// Settles, once its pool is known, how long it may take and whether it may run twice.
     pub fn begin(&mut self) {
         self.until = self.timeout_total().map(|total| Instant::now() + total);
+        self.upload.kept_bytes_max = self.retry().kept_bytes_max;
         let (policy, request, bytes) = (self.retry(), &self.request, self.upload.bytes());
         if policy.methods.is_some() || policy.heeds_key {
             let fields = HeadFields { bytes, fields: &request.head.fields };

@@ -20,11 +20,8 @@ use crate::buffer::Buffer;
 use crate::http1::body::{Body, Framing};
 use crate::http1::egress;
 use crate::recycle::Recycled;
+use crate::retry::KEPT_BYTES_MAX;
 use crate::stream::{Next, Stream};
-
-/// Bytes of a request body that are kept so that it can be sent again. Larger uploads are rare,
-/// and memory is not theirs to take.
-pub const REPLAY_BYTES_MAX: usize = 64 * 1024;
 
 /// Up to here data is copied behind the head: one plain write is cheaper than a vectored one.
 const COPY_BYTES_MAX: usize = 4 * 1024;
@@ -77,6 +74,8 @@ pub struct Flow {
     pub body_bytes: u64,
     /// Bytes of the body at most; of a larger one the end is never sent on.
     pub body_bytes_max: u64,
+    /// Bytes of the body that are kept, so that it can be sent again.
+    pub kept_bytes_max: usize,
     /// Bytes written since the last rewind.
     pub written: u64,
     /// Bytes moved in all: what does not change stalls.
@@ -127,6 +126,7 @@ impl Flow {
             ends_connection: false,
             body_bytes: piece.data as u64,
             body_bytes_max: u64::MAX,
+            kept_bytes_max: KEPT_BYTES_MAX,
             written: 0,
             moved: 0,
         })
@@ -340,23 +340,32 @@ impl Flow {
 
     /// Finds the room to read into; lets written data go, or grows, where it must.
     fn room(&mut self) -> Range<usize> {
-        let limit = self.floor + REPLAY_BYTES_MAX;
+        let limit = self.floor + self.kept_bytes_max;
         if self.keep && self.data.end >= limit {
             self.keep = false;
         }
         if !self.keep {
-            self.is_lossy |= self.data.end > self.floor;
-            self.data = self.floor..self.floor;
+            self.forget();
         }
         if let Some(buffer) = &mut self.buffer {
             let wants_more = if self.keep { self.data.end == buffer.len() } else { self.was_full };
             if wants_more {
-                buffer.grow(self.data.end);
+                let has_grown = buffer.grow(self.data.end);
                 self.was_full = false;
                 self.size = buffer.len();
+                if self.keep && !has_grown {
+                    self.keep = false;
+                    self.forget();
+                }
             }
         }
         self.data.end..if self.keep { limit } else { usize::MAX }
+    }
+
+    /// Makes room by what was written.
+    fn forget(&mut self) {
+        self.is_lossy |= self.data.end > self.floor;
+        self.data = self.floor..self.floor;
     }
 
     /// Takes note of `read` bytes behind the data; none means that the source ended.

@@ -5,7 +5,7 @@
 //!
 //! It is made of what is in memory anyway, once the original has its answer, and is sent by a task
 //! of its own. Copies that would be too many are dropped; so are those of uploads that were not
-//! kept whole ([`REPLAY_BYTES_MAX`](crate::flow::REPLAY_BYTES_MAX)) and of tunnels.
+//! kept whole ([`KEPT_BYTES_MAX`](crate::retry::KEPT_BYTES_MAX)) and of tunnels.
 
 use std::cell::Cell;
 use std::rc::Rc;

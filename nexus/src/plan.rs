@@ -225,6 +225,7 @@ impl Plan {
         value("idempotency_key", &old.heeds_key, &new.heeds_key);
         value("per_try_timeout", &old.per_try, &new.per_try);
         value("budget", &old.budget, &new.budget);
+        value("keep_body", &old.kept_bytes_max, &new.kept_bytes_max);
         value("hedge", &old.hedge, &new.hedge);
         value("backoff", &old.backoff, &new.backoff);
     }

@@ -139,6 +139,66 @@ pub struct Facts {
 }
 
 impl Reason {
+    /// How many there are; the last stays the last.
+    pub const COUNT: usize = Self::TunnelIdle as usize + 1;
+
+    /// All, in the order of their declaration.
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::MalformedRequest,
+        Self::BadHost,
+        Self::BadTarget,
+        Self::BadFraming,
+        Self::BadBody,
+        Self::BodyIncomplete,
+        Self::HeadTimeout,
+        Self::BodyTimeout,
+        Self::LengthRequired,
+        Self::BodyTooLarge,
+        Self::TargetTooLong,
+        Self::NoRoute,
+        Self::UnknownExpectation,
+        Self::RateLimited,
+        Self::HeadTooLarge,
+        Self::ConnectNotSupported,
+        Self::UnknownCoding,
+        Self::VersionNotSupported,
+        Self::TraceNotSupported,
+        Self::ClientGone,
+        Self::ClientStalled,
+        Self::NoBackendAvailable,
+        Self::TooFewBackends,
+        Self::CircuitOpen,
+        Self::PoolFull,
+        Self::Overloaded,
+        Self::BackendsFull,
+        Self::QueueTimeout,
+        Self::QueueFull,
+        Self::ConnectRefused,
+        Self::ConnectTimeout,
+        Self::NoSocket,
+        Self::ConnectFailed,
+        Self::ResolveFailed,
+        Self::BackendClosed,
+        Self::BackendReset,
+        Self::BadResponse,
+        Self::UnexpectedUpgrade,
+        Self::ResponseTimeout,
+        Self::PerTryTimeout,
+        Self::TotalTimeout,
+        Self::Outrun,
+        Self::RetriedStatus,
+        Self::ResponseTruncated,
+        Self::ResponseStalled,
+        Self::UnexpectedStatus,
+        Self::UnexpectedBody,
+        Self::NotServing,
+        Self::CommandFailed,
+        Self::CommandNotRun,
+        Self::NotProbed,
+        Self::ShuttingDown,
+        Self::TunnelIdle,
+    ];
+
     /// Says what this reason means.
     pub fn facts(self) -> Facts {
         use Fault::{Backend, Client, Nexus};
@@ -223,5 +283,19 @@ impl Reason {
                 | Self::BackendReset
                 | Self::ResponseTruncated
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_there_once_each_with_a_code_of_its_own() {
+        let mut codes = std::collections::BTreeSet::new();
+        for (at, reason) in Reason::ALL.into_iter().enumerate() {
+            assert_eq!(reason as usize, at);
+            assert!(codes.insert(reason.code()), "{} twice", reason.code());
+        }
     }
 }

@@ -11,6 +11,10 @@ use crate::reason::{Fault, Reason};
 
 pub mod budget;
 
+/// Bytes of a request's body that are kept unless a policy says otherwise. Larger uploads are rare,
+/// and memory is not theirs to take.
+pub const KEPT_BYTES_MAX: usize = 64 << 10;
+
 /// What may be tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -32,6 +36,8 @@ pub struct Policy {
     pub backoff: Duration,
     /// When another backend is asked beside one that takes long; `None` is never.
     pub hedge: Option<Hedge>,
+    /// Bytes of a request's body that are kept, so that it can be sent again.
+    pub kept_bytes_max: usize,
 }
 
 /// How long an attempt takes when another backend is asked beside it.
@@ -55,6 +61,7 @@ impl Default for Policy {
             budget: 20,
             backoff: Duration::from_millis(25),
             hedge: None,
+            kept_bytes_max: KEPT_BYTES_MAX,
         }
     }
 }

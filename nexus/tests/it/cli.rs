@@ -22,7 +22,7 @@ fn output(args: &[&str]) -> (Output, String) {
 }
 
 /// A Nexus that runs as a program; killed when dropped.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     address: String,
     events: BufReader<std::process::ChildStderr>,
@@ -34,7 +34,7 @@ impl Running {
     }
 
     /// Starts a Nexus that may have so many files open.
-    fn with_files(files: u32, args: &[&str]) -> Self {
+    pub(crate) fn with_files(files: u32, args: &[&str]) -> Self {
         let mut shell = Command::new("sh");
         let script = format!("ulimit -n {files}; exec {} \"$@\"", env!("CARGO_BIN_EXE_nexus"));
         shell.args(["-c", &script, "nexus"]);
@@ -56,7 +56,7 @@ impl Running {
         Self { child, address, events }
     }
 
-    fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         TcpStream::connect(&self.address).unwrap()
     }
 
@@ -83,6 +83,13 @@ impl Running {
 
     fn send(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+}
+
+impl Running {
+    /// Waits until it has said this of itself.
+    pub(crate) fn wait_for(&mut self, message: &str) {
+        while next_event(&mut self.events)["message"] != message {}
     }
 }
 

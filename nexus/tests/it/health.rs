@@ -438,3 +438,12 @@ fn a_program_that_cannot_be_run_says_nothing_against_the_backend() {
     assert_eq!(found.failure, Some(Reason::CommandNotRun));
     assert_eq!(Client::connect(&nexus).get("/"), "ok");
 }
+
+/// Why a backend fails its probe that says it does not serve.
+pub(crate) fn not_serving() -> String {
+    let address = http2(|_, _| grpc(b"\0\0\0\0\x02\x08\x02", "0"));
+    let nexus = probing_it(address, Probing { kind: ProbeKind::Grpc, ..probing() });
+    until("it was probed", || backend(&nexus, 0).is_probed());
+    let (_, probed) = backend(&nexus, 0).journal.probes()[0];
+    probed.failure.map_or("nothing", Reason::code).to_owned()
+}

@@ -1,6 +1,6 @@
 //! Stories of a second attempt beside one that takes long.
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use nexus::retry::{Hedge, Policy};
 use nexus::settings::Settings;
 
 use crate::world::{
-    Backend, Client, Next, PATIENCE, backend, black_hole, field, held, lines, settings, start,
-    status, until,
+    Backend, Client, Next, PATIENCE, Sink, backend, black_hole, field, held, lines, settings,
+    start, status, until,
 };
 
 const SOON: Duration = Duration::from_millis(50);
@@ -195,18 +195,4 @@ fn the_log_has_who_was_outrun() {
     });
     let outrun = format!("failed=http://{}:outrun:response:", first.address);
     assert!(log.contains(&outrun) && log.contains("attempts=2"), "{log}");
-}
-
-/// Passes on what is written.
-struct Sink(std::sync::mpsc::Sender<String>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let _ = self.0.send(String::from_utf8_lossy(bytes).into_owned());
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }

@@ -21,6 +21,7 @@ mod limits;
 mod oracle;
 mod proxying;
 mod queue;
+mod reasons;
 mod regression;
 mod reload;
 mod responses;

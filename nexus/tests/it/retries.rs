@@ -186,3 +186,38 @@ fn the_wait_for_a_place_ends_with_all_attempts() {
     let (head, _) = first.answer();
     assert_eq!((status(&head), field(&head, "X-Nexus-Error")), (504, Some("total_timeout")));
 }
+
+#[test]
+fn a_body_is_kept_and_sent_again_as_far_as_the_policy_says() {
+    // Whoever closes after all has come has not answered; a PUT may run twice.
+    let (closes, good) = (Backend::answering(b"", || Next::Close), Backend::named("ok"));
+    let body = vec![b'x'; 200 << 10];
+    let head = format!("PUT / HTTP/1.1|Host: a|Content-Length: {}||", body.len());
+    let chunked = [&b"32000\r\n"[..], &body, b"\r\n0\r\n\r\n"].concat();
+    let messages = [
+        [lines(&head), body.clone()].concat(),
+        [lines("PUT / HTTP/1.1|Host: a|Transfer-Encoding: chunked||"), chunked].concat(),
+    ];
+    for (kept_bytes_max, expected) in [(64 << 10, 502), (256 << 10, 200), (0, 502)] {
+        for message in &messages {
+            let policy = Policy { kept_bytes_max, ..Policy::default() };
+            let mut settings = with(&[closes.address, good.address], policy);
+            settings.pools[0].algorithm = nexus::picker::Algorithm::First;
+            let (written, log) = std::sync::mpsc::channel();
+            settings.access_log = Some(nexus::log::LogFormat::Text);
+            let nexus = nexus::app::Nexus::start(settings, crate::world::Sink(written)).unwrap();
+            let (head, _) = Client::connect(&nexus).ask(message);
+            assert_eq!(status(&head), expected, "{kept_bytes_max} bytes are kept");
+            let mut said = String::new();
+            until("the line is there", || {
+                said.extend(log.try_iter());
+                said.contains('\n')
+            });
+            assert_eq!(said.contains("not_retried=body_not_kept"), expected == 502, "{said}");
+        }
+    }
+    let whole = |seen: &crate::world::Seen| {
+        seen.body.iter().filter(|byte| **byte == b'x').count() == 200 << 10
+    };
+    assert_eq!(good.seen().iter().filter(|seen| whole(seen)).count(), 2);
+}

@@ -437,3 +437,17 @@ pub(crate) fn field<'h>(head: &'h str, name: &str) -> Option<&'h str> {
         label.eq_ignore_ascii_case(name).then(|| value.trim())
     })
 }
+
+/// Passes on what is written.
+pub(crate) struct Sink(pub(crate) Sender<String>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.0.send(String::from_utf8_lossy(bytes).into_owned());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -19,6 +19,7 @@ pub(super) static RETRY: Table = Table {
         Is("20"),
         Is("25ms"),
         Absent("never"),
+        Is("64KiB"),
     ]),
     groups: &[],
 };
@@ -26,14 +27,15 @@ pub(super) static RETRY: Table = Table {
 /// What is tried again of requests of a route.
 pub(super) static RETRY_OF_ROUTE: Table = Table {
     name: "a retry policy of a route",
-    keys: &keys([Absent("the pool's; of a split, its first pool's"); 9]),
+    keys: &keys([Absent("the pool's; of a split, its first pool's"); 10]),
     groups: &[],
 };
 
 /// Returns the keys of a retry policy, with these defaults.
 #[expect(clippy::too_many_lines, reason = "a table, not a procedure")]
-const fn keys(defaults: [Default; 9]) -> [Key; 9] {
-    let [attempts, on, statuses, methods, heeds_key, per_try, budget, backoff, hedge] = defaults;
+const fn keys(defaults: [Default; 10]) -> [Key; 10] {
+    let [attempts, on, statuses, methods, heeds_key, per_try, budget, backoff, hedge, keep] =
+        defaults;
     [
         key(
             "attempts",
@@ -106,5 +108,13 @@ const fn keys(defaults: [Default; 9]) -> [Key; 9] {
             "50ms",
         )
         .known_as(&["hedging", "hedge_after", "speculative"]),
+        key(
+            "keep_body",
+            One(Scalar::Size),
+            keep,
+            "Bytes of a request's body that are kept so that it can be sent again, 256KiB at most; a larger upload is not tried again once it is under way (`not_retried=body_not_kept` in the log).",
+            "256KiB",
+        )
+        .known_as(&["buffer", "body_limit", "max_body_buffer", "replay_limit"]),
     ]
 }

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use crate::config::node::Span;
-use crate::config::problem::Problem;
+use crate::config::problem::{Problem, Step};
 use crate::config::quantity::show_time;
 use crate::config::section::Section;
 use crate::retry::{Causes, Methods, Policy, Statuses};
 use crate::settings::PoolSettings;
+
+/// Bytes of a body that can be kept: with its head they fit into the largest buffer.
+const KEPT_MOST: usize = 256 << 10;
 
 /// Reads a policy; what it does not say is as in `base`.
 pub(super) fn read(section: &Section<'_>, base: &Policy) -> Policy {
@@ -30,6 +33,7 @@ pub(super) fn read(section: &Section<'_>, base: &Policy) -> Policy {
         budget: section.whole_if("budget").unwrap_or(base.budget),
         backoff: section.time_if("backoff").unwrap_or(base.backoff),
         hedge: section.hedge("hedge").or(base.hedge),
+        kept_bytes_max: section.whole_if("keep_body").unwrap_or(base.kept_bytes_max),
     }
 }
 
@@ -48,8 +52,16 @@ pub(super) fn check(
         let hint = format!("use {count}: a request is tried on each backend once at most");
         problems.push(Problem::warning(section.place("attempts"), cause, hint));
     }
-    for key in ["on", "status", "methods", "idempotency_key", "per_try_timeout", "budget", "hedge"]
-    {
+    for key in [
+        "on",
+        "status",
+        "methods",
+        "idempotency_key",
+        "per_try_timeout",
+        "budget",
+        "hedge",
+        "keep_body",
+    ] {
         if let (1, Some(span)) = (attempts, section.key_span(key)) {
             let cause = format!("`{key}` has no effect with a single attempt");
             let hint = format!("raise `attempts`, or remove `{key}`");
@@ -60,6 +72,11 @@ pub(super) fn check(
         let cause = "no status in this list is an error: nothing is tried again for it";
         let hint = "name statuses from 400 to 599, such as 503";
         problems.push(Problem::warning(span, cause, hint));
+    }
+    if policy.kept_bytes_max > KEPT_MOST {
+        let cause = "`keep_body` is above 256KiB: so much is never kept";
+        let hint = "use 256KiB at most: it is memory for each upload under way";
+        problems.push(Problem::error(Step::Meaning, section.place("keep_body"), cause, hint));
     }
     let waits = policy.per_try.filter(|per_try| *per_try >= pool.timeouts.response);
     if let (Some(per_try), Some(span)) = (waits, section.key_span("per_try_timeout")) {
