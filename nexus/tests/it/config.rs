@@ -115,7 +115,7 @@ fn causes(text: &str) -> Vec<String> {
 }
 
 /// Compares a text with a file; `UPDATE=1` writes the file instead.
-fn same_as_file(path: &Path, text: &str) -> bool {
+pub(crate) fn same_as_file(path: &Path, text: &str) -> bool {
     if std::env::var_os("UPDATE").is_some() {
         fs::write(path, text).unwrap();
     }

@@ -14,7 +14,7 @@ use nexus::pool::admission::{Breaker, Shedding};
 use nexus::pool::gradient;
 use nexus::pool::queue::QueueRules;
 use nexus::pool::shortage::{Mode, Shortage};
-use nexus::reason::Reason;
+use nexus::reason::{Facts, Reason};
 use nexus::retry::{Hedge, Policy, Statuses};
 use nexus::route::{
     Action, By, Interval, Matcher, Modifiers, PathPattern, PoolId, RateLimit, Route, Table,
@@ -127,6 +127,29 @@ fn every_reason_is_brought_about_by_something() {
         let words = evidence.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
         assert!(words.clone().any(|word| word == reason.code()), "{}: {evidence}", reason.code());
     }
+}
+
+/// Writes all reasons down as a page of the documentation.
+fn page() -> String {
+    let mut page = "# Reason codes\n\n\
+        Every answer that Nexus makes itself has one in `X-Nexus-Error`; the log has them as `reason=` and for each \
+        attempt that\nfailed, `nexus why` and the events for what a probe found. 499 is a status of the log alone: \
+        there was nobody to answer.\n\n\
+        | code | status | whose fault | in words |\n|---|---|---|---|\n"
+        .to_owned();
+    for reason in Reason::ALL {
+        let Facts { status, fault, code, sentence } = reason.facts();
+        let fault = format!("{fault:?}").to_lowercase();
+        page += &format!("| `{code}` | {status} | {fault} | {sentence} |\n");
+    }
+    page + "\nMade from the code: `UPDATE=1 cargo test -p nexus reasons`.\n"
+}
+
+#[test]
+fn the_page_of_reasons_has_them_all() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reasons.md");
+    let is_same = crate::config::same_as_file(std::path::Path::new(path), &page());
+    assert!(is_same, "docs/reasons.md is old (UPDATE=1 cargo test -p nexus reasons)");
 }
 
 /// Runs a Nexus, does something to it, and returns what came of that, and the log.
