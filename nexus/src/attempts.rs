@@ -19,7 +19,7 @@ use crate::worker::{Picked, Taken};
 pub use watch::Watch;
 
 /// What a failure counts as where answers are counted.
-const AS_BAD_AS: u16 = 502;
+pub const AS_BAD_AS: u16 = 502;
 
 /// What was tried so far.
 #[derive(Default)]
@@ -33,14 +33,44 @@ pub struct Attempts {
     /// Why the last was not followed by another.
     pub why_not: Option<WhyNot>,
     /// When the last of them began, if the log wants to know.
-    pub began: Option<Instant>,
+    began: Option<Instant>,
     /// The place at the backend that answers, until its answer has passed.
-    pub taken: Option<Taken>,
+    taken: Option<Taken>,
+    /// The same of a backend that was asked as well and has answered first.
+    pub rival: Option<Taken>,
     /// Its place in the pool as a whole, if the pool counts.
     pub admitted: Option<Admitted>,
 }
 
+/// What follows a failure.
+pub enum Follow {
+    /// The same backend over a new connection; this is no new attempt.
+    Fresh,
+    /// Another backend, after this time at most.
+    Elsewhere(Duration),
+    /// Nothing.
+    Enough,
+}
+
 impl Attempts {
+    /// Begins with none.
+    pub fn since(began: Option<Instant>) -> Self {
+        Self { began, ..Self::default() }
+    }
+
+    /// Begins the next one, on the backend that has the place that was taken.
+    pub fn begin(&mut self, exchange: &mut Exchange<'_>, pool: &Pool, taken: &Taken) -> Picked {
+        let backend = taken.picked().clone();
+        self.count += 1;
+        exchange.per_try = self.per_try(exchange, pool, backend.place());
+        backend
+    }
+
+    /// Holds the place of the backend that has answered, until its answer has passed.
+    pub fn hold(&mut self, taken: Taken) {
+        self.taken = self.rival.take().or(Some(taken));
+    }
+
     /// Says why there is no answer if nobody is left to ask: why the last one failed says more.
     pub fn why_nobody(&self, reason: Reason) -> Reason {
         let last = self.failed.last().map(|failed| failed.reason);
@@ -48,7 +78,7 @@ impl Attempts {
     }
 
     /// Returns the limit of the attempt at `place`, if another could follow it.
-    pub fn per_try(&self, exchange: &Exchange<'_>, pool: &Pool, place: Place) -> Option<Duration> {
+    fn per_try(&self, exchange: &Exchange<'_>, pool: &Pool, place: Place) -> Option<Duration> {
         let policy = exchange.retry();
         let per_try = policy.per_try?;
         let is_last = self.count >= policy.attempts_max || !exchange.request.is_idempotent;
@@ -62,19 +92,23 @@ impl Attempts {
         exchange: &Exchange<'_>,
         pool: &Pool,
         (backend, failure): (&Picked, Failure),
-    ) -> Again {
+    ) -> Follow {
         if failure.reason.is_connection_error() {
             exchange.client.worker.idle.borrow_mut().close(backend);
         }
         self.note(backend, failure);
         let policy = exchange.retry();
-        let again = retry::decide(policy, failure, self.facts(exchange));
-        match again {
-            Again::Elsewhere => match self.why_not_again(pool, policy, failure) {
-                Some(why) => Again::No(why),
-                None => again,
-            },
-            again => again,
+        let why = match retry::decide(policy, failure, self.facts(exchange)) {
+            Again::Fresh => return Follow::Fresh,
+            Again::Elsewhere => self.why_not_again(pool, policy, failure),
+            Again::No(why) => Some(why),
+        };
+        self.why_not = why.or(self.why_not);
+        match why {
+            Some(_) => Follow::Enough,
+            // One that was not sent has hurt nobody: it need not wait.
+            None if failure.is_unsent() => Follow::Elsewhere(Duration::ZERO),
+            None => Follow::Elsewhere(policy.backoff_max(self.count)),
         }
     }
 
@@ -95,21 +129,30 @@ impl Attempts {
         self.why_not_again(pool, policy, beside).is_none()
     }
 
-    /// Tells the pool what has come of the request, if it counts that.
-    pub fn tell_pool(&self, pool: &Pool, answer: &Result<Answered, Reason>) {
-        let Some(admitted) = &self.admitted else { return };
-        let status = match answer {
-            Ok(answered) => answered.response.head.status,
-            Err(reason) if reason.facts().fault == Fault::Backend => AS_BAD_AS,
-            Err(_) => return,
-        };
-        admitted.answered(pool.settings.breaker.as_ref(), status);
+    /// Tells the pool what has come of the request, a status, if it counts that.
+    pub fn tell_pool(&self, pool: &Pool, status: u16) {
+        if let Some(admitted) = &self.admitted {
+            admitted.answered(pool.settings.breaker.as_ref(), status);
+        }
     }
 
-    /// Takes a place elsewhere, if the policy and the pool have one, instead of an answer with a
-    /// status that is retried. Without one the answer is the best that there is.
-    #[cold]
+    /// Takes a place elsewhere instead of an answer whose status is retried, if the policy and the
+    /// pool have one.
+    #[inline]
     pub fn leave(
+        &mut self,
+        exchange: &Exchange<'_>,
+        choice: &Choice,
+        answered: &Answered,
+    ) -> Option<Taken> {
+        let is_retried = exchange.retry().statuses.has(answered.response.head.status);
+        if is_retried { self.leave_for(exchange, choice, answered) } else { None }
+    }
+
+    /// The same, once the status is known to be one. Without a place the answer is the best that
+    /// there is.
+    #[cold]
+    fn leave_for(
         &mut self,
         exchange: &Exchange<'_>,
         choice: &Choice,

@@ -79,6 +79,7 @@ impl Incoming {
     /// # Errors
     ///
     /// Fails if the backend ends the connection, or its head is too large.
+    #[inline]
     pub fn poll_read(
         &mut self,
         cx: &mut Context<'_>,
@@ -108,6 +109,7 @@ impl Incoming {
     /// # Errors
     ///
     /// Fails if it is no answer to a request that was a HEAD or not.
+    #[inline]
     pub fn parse(
         &mut self,
         to_head: bool,
@@ -339,7 +341,10 @@ impl Exchange<'_> {
                 Poll::Pending
             };
             match polled {
-                Poll::Ready(Ok(Some(response))) => return Poll::Ready(Ok(response)),
+                Poll::Ready(Ok(Some(response))) => {
+                    self.check_switch(incoming.bytes(), &response)?;
+                    return Poll::Ready(Ok(response));
+                }
                 Poll::Ready(Ok(None)) => {} // More may already be there, or go out to the client.
                 Poll::Ready(Err(reason)) => return Poll::Ready(Err(reason)),
                 Poll::Pending if self.client.deadline.poll_passed(cx) => {
@@ -392,7 +397,8 @@ impl Exchange<'_> {
             let moved = self.upload.moved;
             let polled = self.upload.poll(cx, &mut self.client.stream, backend);
             if self.upload.moved != moved {
-                if !self.awaits_continue() {
+                // Of what has arrived the caller says what it waits for now.
+                if polled.is_pending() && !self.awaits_continue() {
                     let stall = self.timeout_stall(self.upload.is_drained());
                     self.client.deadline.set(self.within(stall));
                 }
@@ -453,15 +459,7 @@ impl Exchange<'_> {
             return Poll::Ready(Err(reason));
         }
         let is_head = self.request.is_head;
-        let parsed = incoming.parse(is_head, |bytes, response| self.pass_interim(bytes, response));
-        let response = match parsed {
-            Ok(response) => response,
-            Err(reason) => return Poll::Ready(Err(reason)),
-        };
-        if let Some(response) = &response {
-            self.check_switch(incoming.bytes(), response)?;
-        }
-        Poll::Ready(Ok(response))
+        incoming.parse(is_head, |bytes, response| self.pass_interim(bytes, response)).into()
     }
 
     fn pass_interim(&mut self, bytes: &[u8], response: &Response) {

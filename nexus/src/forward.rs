@@ -79,7 +79,7 @@ pub async fn attempt(
     exchange.start(backend);
     let mut incoming = Incoming::default();
     let head = poll_fn(|cx| exchange.poll_head(cx, &mut upstream.stream, &mut incoming)).await;
-    conclude(exchange, upstream, incoming, head)
+    conclude(exchange, upstream, &mut incoming, head)
 }
 
 /// Counts it against a backend that there is no connection.
@@ -95,18 +95,19 @@ pub fn unopened(backend: &Picked, reason: Reason) -> Failure {
 /// # Errors
 ///
 /// Says what went wrong and how far it got.
+#[inline]
 pub fn conclude(
     exchange: &Exchange<'_>,
     upstream: Upstream,
-    incoming: Incoming,
+    incoming: &mut Incoming,
     head: Result<Response, Reason>,
 ) -> Result<Answered, Failure> {
-    let has_answered = incoming.has_answered;
-    match head.and_then(|head| answered(head, incoming)) {
-        Ok((response, download)) => Ok(Answered { upstream, response, download }),
+    let answered = head.and_then(|head| Ok((download(&head, incoming.take())?, head)));
+    match answered {
+        Ok((download, response)) => Ok(Answered { upstream, response, download }),
         Err(reason) => {
             let progress = match exchange.upload.written {
-                _ if has_answered => Progress::Answered,
+                _ if incoming.has_answered => Progress::Answered,
                 0 => Progress::NothingSent,
                 _ => Progress::Sent,
             };
@@ -116,18 +117,12 @@ pub fn conclude(
     }
 }
 
-/// Puts the flow of its bytes beside the head of an answer.
+/// Makes the flow of an answer whose head lies at the start of what was read.
 ///
 /// # Errors
 ///
 /// Fails if what was read of its body is broken.
-pub fn answered(response: Response, mut incoming: Incoming) -> Result<(Response, Flow), Reason> {
-    let flow = download(&response, incoming.take())?;
-    Ok((response, flow))
-}
-
-/// Makes the flow of an answer whose head lies at the start of what was read.
-fn download(response: &Response, read: Option<(Buffer, usize)>) -> Result<Flow, Reason> {
+pub fn download(response: &Response, read: Option<(Buffer, usize)>) -> Result<Flow, Reason> {
     let (buffer, len) = read.expect("a head was read into it");
     let framing = if response.head.status == 101 { Framing::UntilClose } else { response.body };
     Flow::new(buffer, response.head.len, len, framing, false).map_err(|_| Reason::BadResponse)

@@ -29,7 +29,7 @@ use crate::worker::{Picked, Taken, Worker};
 const AFTER: Duration = Duration::from_secs(1);
 
 /// Tries the request on `backend` as [`forward::attempt`] does, and on another one as well if that
-/// has not answered `after` this time. Returns the place of the other, if that has answered.
+/// has not answered `after` this time.
 ///
 /// # Errors
 ///
@@ -40,7 +40,7 @@ pub async fn attempt(
     choice: &Choice,
     (backend, fresh): (&Picked, bool),
     after: Duration,
-) -> Result<(Answered, Option<Taken>), Failure> {
+) -> Result<Answered, Failure> {
     let mut rival = Rival::new(backend, after);
     let opened = {
         let mut opening = pin!(forward::open(exchange, backend, fresh));
@@ -66,10 +66,10 @@ pub async fn attempt(
             };
             match poll_fn(poll).await {
                 None => return Ok(rival.wins(attempts, None)),
-                Some(head) => match forward::conclude(exchange, upstream, incoming, head) {
+                Some(head) => match forward::conclude(exchange, upstream, &mut incoming, head) {
                     Ok(answered) => {
                         rival.loses(attempts);
-                        return Ok((answered, None));
+                        return Ok(answered);
                     }
                     Err(failure) => failure,
                 },
@@ -146,7 +146,7 @@ impl Rival {
         };
         match outcome {
             Ok(answered) => {
-                watch.answered(&answered.upstream.backend, answered.response.head.status);
+                watch.counts(&answered.upstream.backend, answered.response.head.status);
                 self.state = State::Answered(taken, Box::new(answered));
                 Poll::Ready(())
             }
@@ -187,12 +187,13 @@ impl Rival {
     }
 
     /// Writes the first down as lost, with its failure if it had one; returns the answer.
-    fn wins(self, attempts: &mut Attempts, failure: Option<Failure>) -> (Answered, Option<Taken>) {
+    fn wins(self, attempts: &mut Attempts, failure: Option<Failure>) -> Answered {
         let State::Answered(taken, answered) = self.state else {
             unreachable!("it has answered");
         };
         attempts.note(&self.first, failure.unwrap_or(Failure::OUTRUN));
-        (*answered, Some(taken))
+        attempts.rival = Some(taken);
+        *answered
     }
 
     /// Writes it down as lost, if it was under way.
@@ -231,8 +232,9 @@ async fn ask(
     let head = poll_head(&mut upstream, &message, &mut incoming, to_head);
     let head = timeout(response, head).await.unwrap_or(Err(Reason::ResponseTimeout));
     let progress = if incoming.has_answered { Progress::Answered } else { Progress::Sent };
-    match head.and_then(|head| forward::answered(head, incoming)) {
-        Ok((response, download)) => Ok(Answered { upstream, response, download }),
+    let answered = head.and_then(|head| Ok((forward::download(&head, incoming.take())?, head)));
+    match answered {
+        Ok((download, response)) => Ok(Answered { upstream, response, download }),
         Err(reason) => {
             upstream.blame(reason, progress, None);
             Err(failed(reason, progress))

@@ -1,9 +1,9 @@
 //! The life of one request, top to bottom. Start here.
 
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crate::attempts::{Attempts, Watch};
+use crate::attempts::{AS_BAD_AS, Attempts, Follow, Watch};
 use crate::buffer::Buffer;
 use crate::connection::{After, Client};
 use crate::exchange::Exchange;
@@ -19,11 +19,10 @@ use crate::pool::sessions::Answer;
 use crate::reason::{Fault, Reason};
 use crate::respond::own::{self, Refusal};
 use crate::respond::{self, End};
-use crate::retry::Again;
 use crate::route::{self, Fields, HeadFields, Priority};
 use crate::session;
 use crate::way::{Next, Way};
-use crate::worker::{Picked, Taken, View};
+use crate::worker::{Picked, View};
 
 /// Answers one request. It cannot fail: what goes wrong becomes an answer.
 ///
@@ -37,7 +36,7 @@ pub async fn serve(
     let view = client.worker.view(); // One view, from here to the last byte.
     let way = find_way(&view, &request, &upload, client.ip);
     let mut exchange = Exchange::new(client, view, request, upload, way.route);
-    let mut attempts = Attempts { began, ..Attempts::default() };
+    let mut attempts = Attempts::since(began);
     let (backend, end) = match way.next {
         Next::Ask { pool, target } => {
             (exchange.pool, exchange.target) = (pool, target);
@@ -75,15 +74,17 @@ async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Pi
         Ok(admitted) => attempts.admitted = admitted,
         Err(refused) => return (None, own::refuse(exchange, refused.into()).await),
     }
-    let answer = find_answer(exchange, attempts).await;
-    attempts.tell_pool(exchange.pool(), &answer);
-    match answer {
+    match find_answer(exchange, attempts).await {
         Ok(answered) => {
+            attempts.tell_pool(exchange.pool(), answered.response.head.status);
             mirror::copy(exchange);
             let backend = answered.upstream.backend.clone();
             (Some(backend), respond::relay(exchange, answered).await)
         }
         Err(reason) => {
+            if reason.facts().fault == Fault::Backend {
+                attempts.tell_pool(exchange.pool(), AS_BAD_AS);
+            }
             let refusal = Refusal { attempts: attempts.count, ..reason.into() };
             (None, own::refuse(exchange, refusal).await)
         }
@@ -114,102 +115,53 @@ async fn find_answer(
     exchange.begin();
     let mut next = None;
     loop {
-        let taken = next.take().or_else(|| place::take(exchange, &choice, &attempts.tried));
-        let taken = match taken {
+        let taken = match next.take().or_else(|| place::take(exchange, &choice, &attempts.tried)) {
             Some(taken) => taken,
             // In a box: most requests never wait.
-            None => match Box::pin(place::wait(exchange, &choice, &attempts.tried)).await {
-                Ok(taken) => taken,
-                Err(reason) => return Err(attempts.why_nobody(reason)),
-            },
+            None => Box::pin(place::wait(exchange, &choice, &attempts.tried))
+                .await
+                .map_err(|reason| attempts.why_nobody(reason))?,
         };
-        let place = taken.picked().place();
-        let wait = match try_on(exchange, attempts, (pool, &choice), taken).await {
-            Ok(answered) => return Ok(answered),
-            Err(Then::Enough(reason)) => return Err(reason),
-            Err(Then::Again(place, wait)) => {
-                next = place;
-                wait
+        let backend = attempts.begin(exchange, pool, &taken);
+        let mut fresh = false;
+        let wait = loop {
+            let watch = Watch::start(pool);
+            let answer = match pool.hedge_after(exchange.retry()) {
+                None => forward::attempt(exchange, &backend, fresh).await,
+                Some(after) => {
+                    let first = (&backend, fresh);
+                    Box::pin(hedge::attempt(exchange, attempts, &choice, first, after)).await
+                }
+            };
+            match answer {
+                Ok(answered) => {
+                    watch.answered(&backend, &answered);
+                    next = attempts.leave(exchange, &choice, &answered);
+                    if next.is_some() {
+                        break exchange.retry().backoff_max(attempts.count);
+                    }
+                    keep_session(exchange, pool, &choice, &answered);
+                    attempts.hold(taken);
+                    return Ok(answered);
+                }
+                Err(failure) => {
+                    watch.failed(&backend, failure);
+                    match attempts.follow(exchange, pool, (&backend, failure)) {
+                        Follow::Fresh => fresh = true,
+                        Follow::Elsewhere(wait) => break wait,
+                        Follow::Enough => return Err(failure.reason),
+                    }
+                }
             }
         };
-        attempts.tried.push(place);
+        attempts.tried.push(backend.place());
         if !wait.is_zero() {
             Box::pin(place::back_off(exchange, wait)).await?;
         }
     }
 }
 
-/// What follows when a backend has no answer, or none that is kept.
-enum Then {
-    /// Another is to be tried, at this place if one is taken, after this time at most.
-    Again(Option<Taken>, Duration),
-    /// Nothing more is tried.
-    Enough(Reason),
-}
-
-/// Tries one backend; once more over a new connection, if the first had grown stale.
-async fn try_on(
-    exchange: &mut Exchange<'_>,
-    attempts: &mut Attempts,
-    (pool, choice): (&Pool, &Choice),
-    taken: Taken,
-) -> Result<Answered, Then> {
-    let backend = taken.picked().clone();
-    attempts.count += 1;
-    exchange.per_try = attempts.per_try(exchange, pool, backend.place());
-    let mut fresh = false;
-    loop {
-        let watch = Watch::start(pool);
-        let answer = match pool.hedge_after(exchange.retry()) {
-            None => forward::attempt(exchange, &backend, fresh).await.map(|answer| (answer, None)),
-            Some(after) => {
-                let first = (&backend, fresh);
-                Box::pin(hedge::attempt(exchange, attempts, choice, first, after)).await
-            }
-        };
-        let failure = match answer {
-            Ok((answered, rivals)) => {
-                let status = answered.response.head.status;
-                if rivals.is_none() {
-                    watch.answered(&backend, status);
-                }
-                if exchange.retry().statuses.has(status)
-                    && let Some(next) = attempts.leave(exchange, choice, &answered)
-                {
-                    let wait = exchange.retry().backoff_max(attempts.count);
-                    return Err(Then::Again(Some(next), wait));
-                }
-                if pool.sessions.is_some() {
-                    keep_session(exchange, pool, choice, &answered);
-                }
-                attempts.taken = Some(rivals.unwrap_or(taken));
-                return Ok(answered);
-            }
-            Err(failure) => failure,
-        };
-        if failure.reason.facts().fault == Fault::Backend {
-            watch.failed(&backend, failure);
-        }
-        match attempts.follow(exchange, pool, (&backend, failure)) {
-            Again::Fresh => fresh = true,
-            // One that was not sent has hurt nobody: it need not wait.
-            Again::Elsewhere if failure.is_unsent() => {
-                return Err(Then::Again(None, Duration::ZERO));
-            }
-            Again::Elsewhere => {
-                let wait = exchange.retry().backoff_max(attempts.count);
-                return Err(Then::Again(None, wait));
-            }
-            Again::No(why) => {
-                attempts.why_not = Some(why);
-                return Err(Then::Enough(failure.reason));
-            }
-        }
-    }
-}
-
 /// Keeps the session of a request with the backend that has answered it.
-#[cold]
 fn keep_session(exchange: &mut Exchange<'_>, pool: &Pool, choice: &Choice, answered: &Answered) {
     let Some(sessions) = &pool.sessions else { return };
     let (bytes, fields) = (answered.download.bytes(), &answered.response.head.fields);

@@ -149,8 +149,8 @@ fn poll_both(
         Poll::Ready(Err(stop)) => return Poll::Ready(Err(why_stopped(stop))),
         Poll::Pending => {}
     }
-    exchange.poll_upload(cx, &mut upstream.stream)?;
-    if download.moved != moved {
+    let has_arrived = exchange.poll_upload(cx, &mut upstream.stream)?;
+    if download.moved != moved || has_arrived {
         exchange.client.deadline.set(exchange.timeout_stall(!download.is_drained()));
     }
     if exchange.client.deadline.poll_passed(cx) {

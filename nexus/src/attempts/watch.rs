@@ -5,9 +5,12 @@ use std::time::{Duration, Instant};
 use super::AS_BAD_AS;
 use crate::backend::{Backend, now_ms};
 use crate::ejection::Rules;
+use crate::forward::Answered;
 use crate::pool::Pool;
 use crate::pool::times::Times;
+use crate::reason::Fault;
 use crate::retry::Failure;
+use crate::worker::Picked;
 
 /// What an attempt says of its backend, as far as the pool wants to know.
 pub struct Watch<'p> {
@@ -45,7 +48,16 @@ impl<'p> Watch<'p> {
     }
 
     /// Tells of an answer.
-    pub fn answered(self, backend: &Backend, status: u16) {
+    #[inline]
+    pub fn answered(self, backend: &Picked, answered: &Answered) {
+        // Whoever was asked as well has a watch of its own.
+        if answered.upstream.backend.serial == backend.serial {
+            self.counts(backend, answered.response.head.status);
+        }
+    }
+
+    /// Counts an answer with this status.
+    pub fn counts(self, backend: &Backend, status: u16) {
         let took = self.began.map(|began| began.elapsed());
         if let Some(took) = took {
             backend.latency.observe(took.as_micros() as f32, now_ms());
@@ -63,6 +75,9 @@ impl<'p> Watch<'p> {
 
     /// Tells of a failure, which counts as a slow answer, or whoever fails quickly would look best.
     pub fn failed(&self, backend: &Backend, failure: Failure) {
+        if failure.reason.facts().fault != Fault::Backend {
+            return;
+        }
         const AS_SLOW_AS: Duration = Duration::from_secs(1);
         if let Some(began) = self.began {
             backend.latency.observe(began.elapsed().max(AS_SLOW_AS).as_micros() as f32, now_ms());
