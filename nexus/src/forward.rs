@@ -71,7 +71,7 @@ pub async fn attempt(
     exchange: &mut Exchange<'_>,
     backend: &Picked,
     fresh: bool,
-) -> Result<Answered, Failure> {
+) -> Result<Box<Answered>, Failure> {
     let mut upstream = match open(exchange, backend, fresh).await {
         Ok(upstream) => upstream,
         Err(reason) => return Err(unopened(backend, reason)),
@@ -101,10 +101,11 @@ pub fn conclude(
     upstream: Upstream,
     incoming: &mut Incoming,
     head: Result<Response, Reason>,
-) -> Result<Answered, Failure> {
+) -> Result<Box<Answered>, Failure> {
     let answered = head.and_then(|head| Ok((download(&head, incoming.take())?, head)));
     match answered {
-        Ok((download, response)) => Ok(Answered { upstream, response, download }),
+        // In a box: it goes through many hands.
+        Ok((download, response)) => Ok(Box::new(Answered { upstream, response, download })),
         Err(reason) => {
             let progress = match exchange.upload.written {
                 _ if incoming.has_answered => Progress::Answered,

@@ -40,7 +40,7 @@ pub async fn attempt(
     choice: &Choice,
     (backend, fresh): (&Picked, bool),
     after: Duration,
-) -> Result<Answered, Failure> {
+) -> Result<Box<Answered>, Failure> {
     let mut rival = Rival::new(backend, after);
     let opened = {
         let mut opening = pin!(forward::open(exchange, backend, fresh));
@@ -91,7 +91,7 @@ pub async fn attempt(
 }
 
 /// What the other attempt comes to.
-type Outcome = Result<Answered, (Picked, Failure)>;
+type Outcome = Result<Box<Answered>, (Picked, Failure)>;
 
 /// The other attempt.
 struct Rival {
@@ -147,7 +147,7 @@ impl Rival {
         match outcome {
             Ok(answered) => {
                 watch.counts(&answered.upstream.backend, answered.response.head.status);
-                self.state = State::Answered(taken, Box::new(answered));
+                self.state = State::Answered(taken, answered);
                 Poll::Ready(())
             }
             Err((backend, failure)) => {
@@ -187,13 +187,13 @@ impl Rival {
     }
 
     /// Writes the first down as lost, with its failure if it had one; returns the answer.
-    fn wins(self, attempts: &mut Attempts, failure: Option<Failure>) -> Answered {
+    fn wins(self, attempts: &mut Attempts, failure: Option<Failure>) -> Box<Answered> {
         let State::Answered(taken, answered) = self.state else {
             unreachable!("it has answered");
         };
         attempts.note(&self.first, failure.unwrap_or(Failure::OUTRUN));
         attempts.rival = Some(taken);
-        *answered
+        answered
     }
 
     /// Writes it down as lost, if it was under way.
@@ -234,7 +234,7 @@ async fn ask(
     let progress = if incoming.has_answered { Progress::Answered } else { Progress::Sent };
     let answered = head.and_then(|head| Ok((forward::download(&head, incoming.take())?, head)));
     match answered {
-        Ok((download, response)) => Ok(Answered { upstream, response, download }),
+        Ok((download, response)) => Ok(Box::new(Answered { upstream, response, download })),
         Err(reason) => {
             upstream.blame(reason, progress, None);
             Err(failed(reason, progress))

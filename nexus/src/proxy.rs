@@ -108,7 +108,7 @@ fn priority(exchange: &Exchange<'_>) -> Priority {
 async fn find_answer(
     exchange: &mut Exchange<'_>,
     attempts: &mut Attempts,
-) -> Result<Answered, Reason> {
+) -> Result<Box<Answered>, Reason> {
     let view = View::clone(&exchange.view);
     let pool = &view.pools[exchange.pool];
     let choice = Choice::of(exchange, pool);

@@ -38,8 +38,8 @@ impl End {
 }
 
 /// Sends a backend's answer to the client, while the rest of the request may still flow.
-pub async fn relay(exchange: &mut Exchange<'_>, answered: Answered) -> End {
-    let Answered { mut upstream, response, mut download } = answered;
+pub async fn relay(exchange: &mut Exchange<'_>, mut answered: Box<Answered>) -> End {
+    let Answered { upstream, response, download } = &mut *answered;
     let status = response.head.status;
     let framing = framing_for(exchange.request.head.version, response.body);
     let keep_alive = may_keep_alive(exchange, framing);
@@ -48,12 +48,13 @@ pub async fn relay(exchange: &mut Exchange<'_>, answered: Answered) -> End {
         // Whatever ends this early, the process included, must not look like the answer's end.
         exchange.client.stream.set_linger(Some(Duration::ZERO));
     }
-    start(exchange, &upstream, &response, &mut download, (framing, keep_alive));
+    start(exchange, upstream, response, download, (framing, keep_alive));
     download.ends_connection = !keep_alive;
     if status == 101 {
+        let Answered { upstream, download, .. } = *answered;
         return Box::pin(tunnel::run(exchange, upstream, download)).await;
     }
-    let flowed = poll_fn(|cx| poll_both(cx, exchange, &mut upstream, &mut download)).await;
+    let flowed = poll_fn(|cx| poll_both(cx, exchange, upstream, download)).await;
     let bytes_out = download.body_bytes;
     match flowed {
         Ok(()) => {
@@ -61,11 +62,12 @@ pub async fn relay(exchange: &mut Exchange<'_>, answered: Answered) -> End {
                 exchange.client.stream.set_linger(None);
             }
             let clean = exchange.upload_state == Upload::Done && !download.has_rest();
-            keep_or_close(exchange, upstream, response.keep_alive && clean);
+            let is_reusable = response.keep_alive && clean;
+            keep_or_close(exchange, answered.upstream, is_reusable);
             End { status, bytes_out, reason: None, after: after(exchange, keep_alive) }
         }
         Err(reason) => {
-            upstream.blame(reason, Progress::Answered, Some(&download));
+            upstream.blame(reason, Progress::Answered, Some(download));
             let after = if must_reset { After::Reset } else { After::Close };
             End { bytes_out, ..End::broken(status, reason, after) }
         }
