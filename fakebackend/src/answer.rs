@@ -18,6 +18,7 @@ const BLOCK_BYTES: usize = 1024 * 1024;
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// What all answers of a backend have in common.
+#[derive(Clone)]
 pub struct Shape {
     id: String,
     headers: Vec<(String, String)>,
@@ -71,6 +72,14 @@ impl Shape {
     #[must_use]
     pub fn answer(&self, status: u16) -> Answer {
         self.sized(status, self.body_bytes)
+    }
+
+    /// Makes the answer with this status and one field more.
+    #[must_use]
+    pub fn answer_with(&self, status: u16, field: (String, String)) -> Answer {
+        let mut shape = self.clone();
+        shape.headers.push(field);
+        shape.answer(status)
     }
 
     /// Makes an answer whose body is announced longer than `bytes`, to be cut there.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::dice::{salt, scaled};
 use crate::fault::Fault;
-use crate::flap::Mode;
 use crate::rules::Rules;
 
 /// What is known about a request besides the rules.
@@ -39,7 +38,7 @@ pub(crate) enum Act {
 /// Decides. `claim` is asked before a fault that may happen only so often: may it, once more?
 pub(crate) fn decide(rules: &Rules, facts: Facts, mut claim: impl FnMut(usize) -> bool) -> Plan {
     let after = latency(rules, facts);
-    if rules.down.is_some_and(|down| down.mode == Mode::Hang) {
+    if rules.is_silent() {
         return Plan { after, act: Act::Fault(Fault::Hang(None)) };
     }
     if rules.keepalive_requests.is_some_and(|limit| facts.answered >= limit) {
@@ -71,7 +70,7 @@ fn roll(rules: &Rules, salt: u64, facts: Facts) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flap::Down;
+    use crate::flap::{Down, Mode};
 
     fn rules(faults: &[&str]) -> Rules {
         let mut rules = Rules::healthy("b1");
@@ -139,10 +138,12 @@ mod tests {
     }
 
     #[test]
-    fn only_hanging_is_being_down_for_a_request() {
+    fn only_silence_is_being_down_for_a_request() {
         let mut rules = rules(&[]);
-        rules.down = Some(Down::new(Mode::Hang, None));
-        assert_eq!(acts(&rules, 0), Act::Fault(Fault::Hang(None)));
+        for mode in [Mode::Hang, Mode::Blackhole] {
+            rules.down = Some(Down::new(mode, None));
+            assert_eq!(acts(&rules, 0), Act::Fault(Fault::Hang(None)));
+        }
         rules.down = Some(Down::new(Mode::Refuse, None));
         assert_eq!(acts(&rules, 0), Act::Answer(0));
     }

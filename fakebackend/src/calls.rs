@@ -14,10 +14,13 @@ use crate::control::{Room, now};
 use crate::fault::FaultRule;
 use crate::flap::{Down, Existing, Flap, Mode};
 use crate::gate::{Ask, View};
+use crate::health::Health;
 use crate::quantity;
 use crate::rules::Rules;
 use crate::slots::Slots;
 use crate::status::Statuses;
+
+mod told;
 
 /// Why a call was not done.
 #[derive(Debug)]
@@ -38,7 +41,7 @@ const ALL: &[(&str, &str)] = &[
     ("GET /state", "what it is doing"),
     (
         "PUT /state",
-        r#"{"enabled":false,"mode":"refuse|hang|reset","existing":"keep|close|reset"} or {"enabled":true}"#,
+        r#"{"enabled":false,"mode":"refuse|hang|reset|blackhole","existing":"keep|close|reset"} or {"enabled":true}"#,
     ),
     ("GET /faults", "the faults in force, and how often each has happened"),
     ("POST /faults", r#"{"fault":"hang@0.5#3"}: one more"#),
@@ -46,6 +49,7 @@ const ALL: &[(&str, &str)] = &[
     ("PUT /latency", r#"{"latency":"5ms","jitter":"2ms"}"#),
     ("PUT /slots", r#"{"slots":5,"queue":100} or {"slots":null}: all at once again"#),
     ("PUT /status", r#"{"status":"503:5,200:95"}"#),
+    ("PUT /health", r#"{"health":"ok|fail|hang"}: what health checks are told"#),
     ("PUT /flap", r#"{"flap":"up=5s,down=2s,mode=refuse"} or {"flap":null}"#),
     ("POST /reset", "up, healthy, fast: no faults, no flap, no latency, no slots, status 200"),
     ("GET /stats", "counters"),
@@ -69,25 +73,28 @@ pub(crate) async fn call(
         ("", "GET") => {
             Ok(ALL.iter().map(|&(call, what)| (call.to_owned(), Value::from(what))).collect())
         }
-        ("/state", "GET") => ask(room, Ask::Look).await.map(|view| state(room, view)),
+        ("/state", "GET") => ask(room, Ask::Look).await.map(|view| told::state(room, view)),
         ("/state", "PUT") => change(room, read::<State>(body)?.ask()?).await,
-        ("/faults", "GET") => Ok(faults(room)),
+        ("/faults", "GET") => Ok(told::faults(room)),
         ("/faults", "POST") => add_fault(room, read(body)?).await,
         ("/faults", "DELETE") => remove_faults(room).await,
         ("/latency", "PUT") => set_latency(room, &read(body)?),
         ("/slots", "PUT") => Ok(set_slots(room, &read(body)?)),
         ("/status", "PUT") => set_status(room, &read(body)?),
+        ("/health", "PUT") => set_health(room, &read(body)?),
         ("/flap", "PUT") => change(room, read::<FlapArgument>(body)?.ask()?).await,
         ("/reset", "POST") => reset(room).await,
-        ("/stats", "GET") => stats(room),
-        ("/journal/seqs", "GET") => Ok(seqs(room, query)),
+        ("/stats", "GET") => told::stats(room).map_err(|error| Refused::Failed(error.to_string())),
+        ("/journal/seqs", "GET") => Ok(told::seqs(room, query)),
         ("/journal", "DELETE") => {
             room.shared.journal.clear();
             Ok(json!({ "at": now() }))
         }
         ("/state", _) => Err(Refused::NoSuchMethod("GET, PUT")),
         ("/faults", _) => Err(Refused::NoSuchMethod("GET, POST, DELETE")),
-        ("/latency" | "/slots" | "/status" | "/flap", _) => Err(Refused::NoSuchMethod("PUT")),
+        ("/latency" | "/slots" | "/status" | "/health" | "/flap", _) => {
+            Err(Refused::NoSuchMethod("PUT"))
+        }
         ("/reset" | "/shutdown", _) => Err(Refused::NoSuchMethod("POST")),
         ("" | "/stats" | "/journal/seqs", _) => Err(Refused::NoSuchMethod("GET")),
         ("/journal", _) => Err(Refused::NoSuchMethod("DELETE")),
@@ -109,31 +116,9 @@ async fn ask(room: &Room, ask: Ask) -> Result<View, Refused> {
 /// Has the gate changed, and answers with the state that it is in then.
 async fn change(room: &Room, what: Ask) -> Answer {
     let view = ask(room, what).await?;
-    let mut state = state(room, view);
+    let mut state = told::state(room, view);
     state["at"] = now().into();
     Ok(state)
-}
-
-fn state(room: &Room, view: View) -> Value {
-    let shared = &room.shared;
-    let rules = shared.rules.load();
-    json!({
-        "id": shared.id,
-        "listen": room.gate.address,
-        "enabled": view.down.is_none(),
-        "mode": view.down.map(|down| down.mode),
-        "listening": view.is_listening,
-        "downs": view.downs,
-        "flap": view.flap.map(|flap| flap.to_string()),
-        "latency": humantime::format_duration(rules.latency).to_string(),
-        "jitter": humantime::format_duration(rules.jitter).to_string(),
-        "slots": slots(&rules),
-        "status": rules.statuses.to_string(),
-        "faults": rules.faults.iter().map(|armed| armed.rule.to_string()).collect::<Vec<_>>(),
-        "connections": shared.connections.active(),
-        "in_flight": shared.stats.in_flight(),
-        "uptime_s": shared.started.elapsed().as_millis() as f64 / 1000.0,
-    })
 }
 
 #[derive(Deserialize)]
@@ -177,12 +162,6 @@ struct FaultArgument {
     fault: String,
 }
 
-fn faults(room: &Room) -> Value {
-    let rules = room.shared.rules.load();
-    let one = |armed: &std::sync::Arc<crate::rules::ArmedFault>| json!({ "fault": armed.rule.to_string(), "fired": armed.fired() });
-    json!({ "faults": rules.faults.iter().map(one).collect::<Vec<_>>() })
-}
-
 async fn add_fault(room: &Room, argument: FaultArgument) -> Answer {
     let rule: FaultRule = argument.fault.parse().map_err(Refused::Wrong)?;
     change_faults(room, |rules| rules.add_fault(rule)).await
@@ -195,7 +174,7 @@ async fn remove_faults(room: &Room) -> Answer {
 async fn change_faults(room: &Room, change: impl FnOnce(&mut Rules)) -> Answer {
     room.shared.change(change);
     ask(room, Ask::Faults).await?;
-    let mut faults = faults(room);
+    let mut faults = told::faults(room);
     faults["at"] = now().into();
     Ok(faults)
 }
@@ -233,19 +212,7 @@ fn queue_max() -> u64 {
 fn set_slots(room: &Room, argument: &SlotsArgument) -> Value {
     let slots = argument.slots.map(|count| Arc::new(Slots::new(count.get(), argument.queue)));
     room.shared.change(|rules| rules.slots = slots);
-    json!({ "at": now(), "slots": self::slots(&room.shared.rules.load()) })
-}
-
-fn slots(rules: &Rules) -> Value {
-    rules.slots.as_ref().map_or(Value::Null, |slots| {
-        json!({
-            "count": slots.count,
-            "queue": slots.queue_max,
-            "taken": slots.taken(),
-            "waiting": slots.waiting(),
-            "turned_away": slots.turned_away(),
-        })
-    })
+    json!({ "at": now(), "slots": told::slots(&room.shared.rules.load()) })
 }
 
 #[derive(Deserialize)]
@@ -261,37 +228,28 @@ fn set_status(room: &Room, argument: &StatusArgument) -> Answer {
     Ok(json!({ "at": now(), "status": text }))
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HealthArgument {
+    health: Health,
+}
+
+fn set_health(room: &Room, argument: &HealthArgument) -> Answer {
+    if room.shared.rules.load().health.is_none() {
+        let why = "there is no path for health checks: start with --health-path /healthz";
+        return Err(Refused::Wrong(why.to_owned()));
+    }
+    room.shared.change(|rules| rules.set_health(argument.health));
+    Ok(json!({ "at": now(), "health": argument.health }))
+}
+
 async fn reset(room: &Room) -> Answer {
     room.shared.change(|rules| {
         rules.faults.clear();
         (rules.latency, rules.jitter) = (Duration::ZERO, Duration::ZERO);
         rules.slots = None;
         rules.set_statuses(Statuses::default());
+        rules.set_health(Health::Ok);
     });
     change(room, Ask::Reset).await
-}
-
-fn stats(room: &Room) -> Answer {
-    let shared = &room.shared;
-    let counts = serde_json::to_value(shared.stats.read())
-        .map_err(|error| Refused::Failed(error.to_string()))?;
-    let mut stats = json!({
-        "id": shared.id,
-        "connections": { "accepted": shared.connections.accepted(), "open": shared.connections.active() },
-    });
-    if let (Value::Object(stats), Value::Object(counts)) = (&mut stats, counts) {
-        stats.extend(counts);
-    }
-    Ok(stats)
-}
-
-fn seqs(room: &Room, query: &str) -> Value {
-    let name = query.split('&').find_map(|pair| pair.strip_prefix("run="));
-    let Some(run) = room.shared.journal.find(name) else {
-        return json!({ "run": name, "ranges": [], "total": 0, "beyond": 0 });
-    };
-    let ranges = run.ranges();
-    let total: u64 =
-        ranges.iter().map(|&(first, last, times)| (last - first + 1) * u64::from(times)).sum();
-    json!({ "run": run.name(), "ranges": ranges, "total": total, "beyond": run.beyond() })
 }

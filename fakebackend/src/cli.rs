@@ -7,6 +7,7 @@ use clap::Parser;
 
 use crate::fault::FaultRule;
 use crate::flap::Flap;
+use crate::health::Health;
 use crate::quantity;
 use crate::status::Statuses;
 
@@ -17,6 +18,7 @@ Examples:
   fakebackend --status 503:5,200:95                    5 % of the answers are 503
   fakebackend --fault hang@0.01 --fault reset@1%#10    1 % hang; 1 % are reset, but only 10
   fakebackend --flap up=5s,down=2s                     nobody listens for 2 of every 7 seconds
+  fakebackend --health-path /up --status 500           grey: health checks pass, requests do not
   fakebackend --body-size 1GiB                         no more memory than --body-size 1MiB
 
 Faults, each as KIND[:key=value][@PROBABILITY][#COUNT]:
@@ -26,10 +28,14 @@ Faults, each as KIND[:key=value][@PROBABILITY][#COUNT]:
   reset                the connection is reset (RST) once the head is read; reset:bytes=N in the body
   truncate:bytes=N     the connection is closed N bytes into a body announced longer
   malformed            no HTTP; malformed:kind=status_line (default), header, chunk_size, garbage
+  framing:kind=KIND    where the answer ends is told wrongly: cl_too_long, cl_too_short (than what
+                       comes), cl_and_te, two_cl, te_obs (\\x0bchunked), extra_bytes (a second answer)
+  bandwidth:rate=SIZE  the answer is whole, its body comes at so many bytes a second
+  status:code=CODE     the answer is whole, with this status; status:code=503,retry_after=SECONDS
 
 Change it while it runs (--control 127.0.0.1:9081):
   curl 127.0.0.1:9081/state
-  curl 127.0.0.1:9081/state -X PUT -d '{\"enabled\":false,\"mode\":\"hang\"}'
+  curl 127.0.0.1:9081/state -X PUT -d '{\"enabled\":false,\"mode\":\"hang\"}'   or refuse, reset, blackhole
   curl 127.0.0.1:9081/faults -d '{\"fault\":\"close@0.5\"}'
   curl 127.0.0.1:9081/                                 lists every call
 
@@ -99,7 +105,7 @@ pub struct Cli {
     )]
     pub slots_queue: u64,
 
-    /// Go up and down by the clock: `up=5s,down=2s[,mode=refuse|hang|reset][,existing=keep|close|reset]`.
+    /// Go up and down by the clock: `up=5s,down=2s[,mode=refuse|hang|reset|blackhole][,existing=keep|close|reset]`.
     #[arg(long, value_name = "RHYTHM", help_heading = "Time")]
     pub flap: Option<Flap>,
 
@@ -111,6 +117,20 @@ pub struct Cli {
     /// client meets whose request crosses with the end of a kept-alive connection.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..), help_heading = "Faults")]
     pub keepalive_requests: Option<u64>,
+
+    /// Path of health checks; they are no requests: not counted, and no fault befalls them.
+    #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Health")]
+    pub health_path: Option<String>,
+
+    /// What health checks are told: 200, 503, or nothing.
+    #[arg(
+        long,
+        value_name = "HOW",
+        default_value = "ok",
+        requires = "health_path",
+        help_heading = "Health"
+    )]
+    pub health: Health,
 
     /// Seed of every decision by chance: the same seed, id and X-Loadtest-Seq meet the same fate.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Faults")]
@@ -149,6 +169,14 @@ fn id(text: &str) -> Result<String, String> {
     let is_plain = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
     if text.is_empty() || text.len() > MAX_ID_BYTES || !text.bytes().all(is_plain) {
         return Err(format!("an id is 1 to {MAX_ID_BYTES} plain ASCII characters, as b1"));
+    }
+    Ok(text.to_owned())
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'?';
+    if !text.starts_with('/') || !text.bytes().all(is_plain) {
+        return Err(format!("`{text}` is no path: write one without a query, as /healthz"));
     }
     Ok(text.to_owned())
 }
@@ -208,6 +236,9 @@ mod tests {
             "--keepalive-requests 0",
             "--slots 0",
             "--slots-queue 5",
+            "--health fail",
+            "--health-path healthz",
+            "--health-path /healthz --health ill",
         ] {
             assert_eq!(parse(flags).unwrap_err().exit_code(), 2, "{flags}");
         }

@@ -1,9 +1,8 @@
 //! Faults as they are asked for: `KIND[:key=value,…][@PROBABILITY][#COUNT]`.
 
 use std::fmt;
-use std::str::FromStr;
 
-use crate::quantity;
+mod parse;
 
 /// One way of going wrong. Each but [`Fault::Refuse`] is what happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +19,17 @@ pub enum Fault {
     Truncate(u64),
     /// The answer is no HTTP.
     Malformed(Malformed),
+    /// The answer does not say truly where it ends.
+    Framing(Misframed),
+    /// The answer is whole, and its body comes at so many bytes a second.
+    Bandwidth(u64),
+    /// The answer is whole, and says that something went wrong.
+    Status {
+        /// Its status, from 400 to 599.
+        code: u16,
+        /// Its `Retry-After`, in seconds.
+        retry_after: Option<u64>,
+    },
 }
 
 /// What is wrong with an answer that is no HTTP.
@@ -35,6 +45,23 @@ pub enum Malformed {
     Garbage,
 }
 
+/// What is wrong with how an answer is framed (RFC 9112 section 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misframed {
+    /// Its `Content-Length` is more than comes.
+    ClTooLong,
+    /// Its `Content-Length` is less than comes.
+    ClTooShort,
+    /// It has a `Content-Length` and chunks.
+    ClAndTe,
+    /// It has two different `Content-Length`.
+    TwoCl,
+    /// Its `Transfer-Encoding` is written so that some understand `chunked` and some do not.
+    TeObs,
+    /// Behind it comes another answer, which nobody has asked for.
+    ExtraBytes,
+}
+
 /// A fault, how likely it is for a request, and how often it may happen at all.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FaultRule {
@@ -44,83 +71,6 @@ pub struct FaultRule {
     pub chance: f64,
     /// How many requests it may happen to; none: any number.
     pub count: Option<u64>,
-}
-
-const KINDS: &str = "refuse, hang, close, reset, truncate:bytes=N, \
-                     malformed:kind=status_line|header|chunk_size|garbage";
-
-impl FromStr for FaultRule {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (rest, count) = match text.trim().split_once('#') {
-            Some((rest, count)) => (rest, Some(times(count)?)),
-            None => (text.trim(), None),
-        };
-        let (rest, chance) = match rest.split_once('@') {
-            Some((rest, chance)) => (rest, quantity::chance(chance)?),
-            None => (rest, 1.0),
-        };
-        let (kind, value) = match rest.split_once(':') {
-            Some((kind, pair)) => (kind, Some(pair)),
-            None => (rest, None),
-        };
-        let fault = fault(kind, value)?;
-        if fault == Fault::Refuse && (count.is_some() || chance < 1.0) {
-            return Err("refuse is all or nothing, because nobody listens: leave @ and # out, \
-                        and see --flap for refusing now and then"
-                .to_owned());
-        }
-        Ok(Self { fault, chance, count })
-    }
-}
-
-fn fault(kind: &str, value: Option<&str>) -> Result<Fault, String> {
-    match kind {
-        "refuse" => nothing(kind, value).map(|()| Fault::Refuse),
-        "close" => nothing(kind, value).map(|()| Fault::Close),
-        "hang" => bytes(kind, value).map(Fault::Hang),
-        "reset" => bytes(kind, value).map(Fault::Reset),
-        "truncate" => bytes(kind, value)?.map(Fault::Truncate).ok_or_else(|| {
-            "truncate needs to know after what: write truncate:bytes=100".to_owned()
-        }),
-        "malformed" => malformed(value).map(Fault::Malformed),
-        _ => Err(format!("`{kind}` is no fault: write one of {KINDS}")),
-    }
-}
-
-fn nothing(kind: &str, value: Option<&str>) -> Result<(), String> {
-    match value {
-        None => Ok(()),
-        Some(value) => Err(format!("`{value}`: {kind} takes no values")),
-    }
-}
-
-fn bytes(kind: &str, value: Option<&str>) -> Result<Option<u64>, String> {
-    let Some(value) = value else { return Ok(None) };
-    match value.split_once('=') {
-        Some(("bytes", size)) => quantity::size(size).map(Some),
-        _ => Err(format!("`{value}`: {kind} takes bytes=N")),
-    }
-}
-
-fn malformed(value: Option<&str>) -> Result<Malformed, String> {
-    match value {
-        None | Some("kind=status_line") => Ok(Malformed::StatusLine),
-        Some("kind=header") => Ok(Malformed::Header),
-        Some("kind=chunk_size") => Ok(Malformed::ChunkSize),
-        Some("kind=garbage") => Ok(Malformed::Garbage),
-        Some(value) => Err(format!(
-            "`{value}`: malformed takes kind=status_line, header, chunk_size or garbage"
-        )),
-    }
-}
-
-fn times(text: &str) -> Result<u64, String> {
-    match text.parse() {
-        Ok(count @ 1..) => Ok(count),
-        _ => Err(format!("`{text}` is no count: write #N with N above 0")),
-    }
 }
 
 impl fmt::Display for FaultRule {
@@ -143,33 +93,84 @@ impl fmt::Display for Fault {
             Self::Reset(Some(bytes)) => write!(f, "reset:bytes={bytes}"),
             Self::Truncate(bytes) => write!(f, "truncate:bytes={bytes}"),
             Self::Malformed(kind) => write!(f, "malformed:kind={}", kind.name()),
+            Self::Framing(kind) => write!(f, "framing:kind={}", kind.name()),
+            Self::Bandwidth(rate) => write!(f, "bandwidth:rate={rate}"),
+            Self::Status { code, retry_after: None } => write!(f, "status:code={code}"),
+            Self::Status { code, retry_after: Some(seconds) } => {
+                write!(f, "status:code={code},retry_after={seconds}")
+            }
             _ => f.write_str(self.name()),
         }
     }
 }
 
 impl Fault {
+    /// The names of all kinds, in the order of [`Self::place`].
+    pub(crate) const NAMES: [&str; 9] = [
+        "refuse",
+        "hang",
+        "close",
+        "reset",
+        "truncate",
+        "malformed",
+        "framing",
+        "bandwidth",
+        "status",
+    ];
+
     /// The kind's name, as in the statistics.
     #[must_use]
     pub fn name(&self) -> &'static str {
+        Self::NAMES[self.place()]
+    }
+
+    /// The kind's place among all kinds.
+    pub(crate) fn place(&self) -> usize {
         match self {
-            Self::Refuse => "refuse",
-            Self::Hang(_) => "hang",
-            Self::Close => "close",
-            Self::Reset(_) => "reset",
-            Self::Truncate(_) => "truncate",
-            Self::Malformed(_) => "malformed",
+            Self::Refuse => 0,
+            Self::Hang(_) => 1,
+            Self::Close => 2,
+            Self::Reset(_) => 3,
+            Self::Truncate(_) => 4,
+            Self::Malformed(_) => 5,
+            Self::Framing(_) => 6,
+            Self::Bandwidth(_) => 7,
+            Self::Status { .. } => 8,
         }
     }
 }
 
 impl Malformed {
+    const ALL: [Self; 4] = [Self::StatusLine, Self::Header, Self::ChunkSize, Self::Garbage];
+
     fn name(self) -> &'static str {
         match self {
             Self::StatusLine => "status_line",
             Self::Header => "header",
             Self::ChunkSize => "chunk_size",
             Self::Garbage => "garbage",
+        }
+    }
+}
+
+impl Misframed {
+    const ALL: [Self; 6] = [
+        Self::ClTooLong,
+        Self::ClTooShort,
+        Self::ClAndTe,
+        Self::TwoCl,
+        Self::TeObs,
+        Self::ExtraBytes,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::ClTooLong => "cl_too_long",
+            Self::ClTooShort => "cl_too_short",
+            Self::ClAndTe => "cl_and_te",
+            Self::TwoCl => "two_cl",
+            Self::TeObs => "te_obs",
+            Self::ExtraBytes => "extra_bytes",
         }
     }
 }
@@ -196,6 +197,11 @@ mod tests {
         check("malformed", Fault::Malformed(Malformed::StatusLine), 1.0, None);
         check("malformed:kind=garbage", Fault::Malformed(Malformed::Garbage), 1.0, None);
         check("malformed:kind=chunk_size#2", Fault::Malformed(Malformed::ChunkSize), 1.0, Some(2));
+        check("framing:kind=two_cl#1", Fault::Framing(Misframed::TwoCl), 1.0, Some(1));
+        check("bandwidth:rate=1KiB", Fault::Bandwidth(1024), 1.0, None);
+        let status = |code, retry_after| Fault::Status { code, retry_after };
+        check("status:code=503@10%", status(503, None), 0.1, None);
+        check("status:code=429,retry_after=3", status(429, Some(3)), 1.0, None);
     }
 
     #[test]
@@ -209,6 +215,14 @@ mod tests {
         says("close:bytes=3", "takes no values");
         says("hang:phase=body", "bytes=N");
         says("malformed:kind=odd", "status_line");
+        says("framing", "framing:kind=");
+        says("framing:kind=odd", "cl_too_long");
+        says("bandwidth", "bandwidth:rate=");
+        says("bandwidth:rate=0", "above 0");
+        says("status", "status:code=503");
+        says("status:code=200", "400 to 599");
+        says("status:code=503,retry_after=soon", "seconds");
+        says("status:code=503,again=1", "retry_after");
         says("hang@2", "0.3 or 30%");
         says("hang#0", "above 0");
         says("refuse@0.5", "--flap");

@@ -19,6 +19,9 @@ pub enum Mode {
     Hang,
     /// Connections are accepted and reset at once.
     Reset,
+    /// Connecting comes to no end, and whoever is connected is never answered: as when the network
+    /// or the whole machine is gone.
+    Blackhole,
 }
 
 /// What becomes of the connections that are open when a backend goes down.
@@ -48,7 +51,7 @@ impl Down {
     pub fn new(mode: Mode, existing: Option<Existing>) -> Self {
         let existing = existing.unwrap_or(match mode {
             Mode::Refuse => Existing::Close,
-            Mode::Hang => Existing::Keep,
+            Mode::Hang | Mode::Blackhole => Existing::Keep,
             Mode::Reset => Existing::Reset,
         });
         Self { mode, existing }
@@ -89,7 +92,7 @@ impl FromStr for Flap {
             match key {
                 "up" => up = Some(span(value)?),
                 "down" => down = Some(span(value)?),
-                "mode" => mode = word(value, "refuse, hang or reset")?,
+                "mode" => mode = word(value, "refuse, hang, reset or blackhole")?,
                 "existing" => existing = Some(word(value, "keep, close or reset")?),
                 _ => return Err(format!("`{key}`: a flap knows up, down, mode and existing")),
             }
@@ -160,6 +163,8 @@ mod tests {
         assert_eq!(how("up=1s,down=1s"), refuse);
         let hang = Down { mode: Mode::Hang, existing: Existing::Keep };
         assert_eq!(how("up=1s,down=1s,mode=hang"), hang);
+        let gone = Down { mode: Mode::Blackhole, existing: Existing::Keep };
+        assert_eq!(how("up=1s,down=1s,mode=blackhole"), gone);
         let keep = Down { mode: Mode::Reset, existing: Existing::Keep };
         assert_eq!(how("up=1s,down=1s,mode=reset,existing=keep"), keep);
     }

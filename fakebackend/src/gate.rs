@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use crate::connections::Order;
 use crate::flap::{Down, Existing, Flap, Mode};
-use crate::port::Port;
+use crate::port::{Blackhole, Port};
 use crate::rules::Shared;
 use crate::workers::Workers;
 
@@ -66,12 +66,22 @@ impl GateKeeper {
     }
 }
 
+/// What those meet who come to the port.
+enum Door {
+    /// Nobody listens.
+    Closed,
+    /// Connections are accepted.
+    Open(JoinHandle<()>),
+    /// Connecting comes to no end.
+    Blackhole { _hole: Blackhole },
+}
+
 /// The task's state.
 pub(crate) struct Gate {
     port: Port,
     workers: Workers,
     shared: Arc<Shared>,
-    accepting: Option<JoinHandle<()>>,
+    door: Door,
     told: Option<Down>,
     flap: Option<(Flap, Instant)>,
     current: Option<Down>,
@@ -100,7 +110,7 @@ impl Gate {
             port,
             workers,
             shared,
-            accepting: None,
+            door: Door::Closed,
             told: None,
             flap: flap.map(|flap| (flap, Instant::now())),
             current: None,
@@ -145,7 +155,7 @@ impl Gate {
     fn view(&self) -> View {
         View {
             down: self.current,
-            is_listening: self.accepting.is_some(),
+            is_listening: matches!(self.door, Door::Open(_)),
             flap: self.flap.map(|(flap, _)| flap),
             downs: self.downs,
         }
@@ -172,9 +182,14 @@ impl Gate {
             self.current = wanted;
             self.shared.change(|rules| rules.down = wanted);
         }
-        let is_open = !self.is_stopped && wanted.is_none_or(|down| down.mode != Mode::Refuse);
+        let is_closed = self.is_stopped || wanted.is_some_and(|down| down.mode == Mode::Refuse);
+        let swallows = wanted.is_some_and(|down| down.mode == Mode::Blackhole);
         self.due = now + RETRY;
-        self.set_open(is_open).await?;
+        match (is_closed, swallows) {
+            (true, _) => self.close().await,
+            (false, true) => self.swallow().await?,
+            (false, false) => self.open().await?,
+        }
         self.due = due;
         if self.is_stopped {
             self.shared.connections.tell_all(Order::Finish);
@@ -192,19 +207,27 @@ impl Gate {
         }
     }
 
-    async fn set_open(&mut self, is_open: bool) -> io::Result<()> {
-        match (is_open, self.accepting.take()) {
-            (true, None) => {
-                let listener = self.port.open()?;
-                self.accepting = Some(self.workers.accept_on(listener)?);
-            }
-            (false, Some(accepting)) => {
-                accepting.abort();
-                // The listener is closed once the task is gone.
-                let _ = accepting.await;
-            }
-            (_, accepting) => self.accepting = accepting,
+    async fn open(&mut self) -> io::Result<()> {
+        if !matches!(self.door, Door::Open(_)) {
+            self.close().await;
+            self.door = Door::Open(self.workers.accept_on(self.port.open()?)?);
         }
         Ok(())
+    }
+
+    async fn swallow(&mut self) -> io::Result<()> {
+        if !matches!(self.door, Door::Blackhole { .. }) {
+            self.close().await;
+            self.door = Door::Blackhole { _hole: self.port.swallow()? };
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self) {
+        if let Door::Open(accepting) = std::mem::replace(&mut self.door, Door::Closed) {
+            accepting.abort();
+            // The listener is closed once the task is gone.
+            let _ = accepting.await;
+        }
     }
 }

@@ -27,10 +27,13 @@ mod rules;
 mod slots;
 
 pub mod answer;
+mod bandwidth;
 pub mod body;
 pub mod drip;
 mod echo;
+pub mod health;
 mod malformed;
+mod misframed;
 mod send;
 mod websocket;
 

@@ -63,6 +63,11 @@ impl Link<'_> {
         Ok(())
     }
 
+    /// Sends bytes.
+    pub(crate) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes).await
+    }
+
     /// Reads ahead until the client has left; once there is no more room, that is not seen.
     pub(crate) async fn left(&mut self) -> io::Result<()> {
         while self.input.has_room() {

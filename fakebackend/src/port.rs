@@ -6,12 +6,26 @@
 //! socket takes its place.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// Connections that the kernel completes before they are accepted; it lowers it to its own limit.
 const BACKLOG: i32 = 4096;
+
+/// Whoever connects to fill the queue has done so within this time, unless others were faster.
+const LIMIT_FILL: Duration = Duration::from_millis(200);
+
+/// A port that swallows: connecting to it comes to no end.
+///
+/// It listens with a queue for one connection, which is taken by its own, and accepts none: the
+/// kernel drops every further SYN.
+pub(crate) struct Blackhole {
+    _listener: TcpListener,
+    /// None if a client was faster, which fills the queue as well.
+    _filler: Option<TcpStream>,
+}
 
 /// A port held, open or not.
 pub(crate) struct Port {
@@ -33,8 +47,20 @@ impl Port {
 
     /// Opens the port; dropping the listener closes it.
     pub(crate) fn open(&mut self) -> io::Result<TcpListener> {
+        self.listen(BACKLOG)
+    }
+
+    /// Makes the port swallow whoever comes; dropping what it returns closes it.
+    pub(crate) fn swallow(&mut self) -> io::Result<Blackhole> {
+        // A queue of length 0 has room for one.
+        let listener = self.listen(0)?;
+        let filler = TcpStream::connect_timeout(&self.address, LIMIT_FILL).ok();
+        Ok(Blackhole { _listener: listener, _filler: filler })
+    }
+
+    fn listen(&mut self, backlog: i32) -> io::Result<TcpListener> {
         let next = bound(self.address)?;
-        self.holder.listen(BACKLOG)?;
+        self.holder.listen(backlog)?;
         Ok(std::mem::replace(&mut self.holder, next).into())
     }
 }
@@ -54,7 +80,6 @@ fn bound(address: SocketAddr) -> io::Result<Socket> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpStream;
 
     #[test]
     fn a_port_held_refuses_and_can_be_opened_again_and_again() {
@@ -69,6 +94,19 @@ mod tests {
             let again = TcpStream::connect(port.address()).unwrap_err();
             assert_eq!(again.kind(), io::ErrorKind::ConnectionRefused);
             drop((kept, accepted));
+        }
+    }
+
+    #[test]
+    fn a_port_that_swallows_neither_accepts_nor_refuses_and_can_be_opened_again() {
+        let mut port = Port::hold("127.0.0.1:0".parse().unwrap()).unwrap();
+        for _ in 0..3 {
+            let hole = port.swallow().unwrap();
+            let connect = TcpStream::connect_timeout(&port.address(), Duration::from_millis(50));
+            assert_eq!(connect.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            drop(hole);
+            let listener = port.open().unwrap();
+            drop((TcpStream::connect(port.address()).unwrap(), listener));
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Request {
     pub is_head: bool,
     /// What is asked for.
     pub wish: Wish,
+    /// The path without the query, in the head.
+    pub path: Span,
     /// How the body is framed.
     pub framing: Framing,
     /// Whether the connection is to stay open, and how the answer says so.
@@ -140,10 +142,12 @@ pub fn parse(input: &[u8]) -> Result<Option<Request>, Refusal> {
         said.hear(field.name, field.value, input)?;
     }
     let is_http11 = head.version == Some(1);
+    let (path, query) = path_and_query(head.path.unwrap_or_default());
     Ok(Some(Request {
         head_bytes,
         is_head: head.method == Some("HEAD"),
-        wish: said.wish(head.path.unwrap_or_default())?,
+        wish: said.wish(path, query)?,
+        path: Span::find(path.as_bytes(), input),
         framing: said.framing(is_http11)?,
         persist: said.persist(is_http11),
         expects_continue: said.expects_continue && is_http11,
@@ -151,6 +155,16 @@ pub fn parse(input: &[u8]) -> Result<Option<Request>, Refusal> {
         run: said.run,
         content_type: said.content_type,
     }))
+}
+
+/// The two parts of a target, in origin form or absolute form (RFC 9112 section 3.2).
+fn path_and_query(target: &str) -> (&str, &str) {
+    let path = match target.strip_prefix("http://") {
+        // An absolute target without a path has none to point at.
+        Some(rest) => rest.find('/').map_or(&rest[rest.len()..], |slash| &rest[slash..]),
+        None => target,
+    };
+    path.split_once('?').unwrap_or((path, ""))
 }
 
 /// What the fields said so far.
@@ -171,17 +185,13 @@ struct Said {
 
 impl Said {
     /// Says what the request is for.
-    fn wish(&self, target: &str) -> Result<Wish, Refusal> {
+    fn wish(&self, path: &str, query: &str) -> Result<Wish, Refusal> {
         if self.is_websocket && self.upgrade && !self.key.is_empty() {
             return Ok(Wish::Socket(self.key));
         }
-        let path = match target.strip_prefix("http://") {
-            Some(rest) => rest.find('/').map_or("/", |slash| &rest[slash..]),
-            None => target,
-        };
-        match path.split_once('?').unwrap_or((path, "")) {
-            ("/echo", _) => Ok(Wish::Echo),
-            ("/drip", query) => Drip::parse(query).map(Wish::Drip).ok_or(Refusal::BadRequest),
+        match path {
+            "/echo" => Ok(Wish::Echo),
+            "/drip" => Drip::parse(query).map(Wish::Drip).ok_or(Refusal::BadRequest),
             _ => Ok(Wish::Plain),
         }
     }

@@ -11,7 +11,8 @@ use crate::cli::Cli;
 use crate::connections::Connections;
 use crate::dice::{Dice, salt};
 use crate::fault::{Fault, FaultRule};
-use crate::flap::Down;
+use crate::flap::{Down, Mode};
+use crate::health::{Health, HealthRule};
 use crate::journal::Journal;
 use crate::slots::Slots;
 use crate::stats::Stats;
@@ -32,6 +33,8 @@ pub(crate) struct Rules {
     pub(crate) faults: Vec<Arc<ArmedFault>>,
     faults_added: u64,
     pub(crate) keepalive_requests: Option<u64>,
+    /// What health checks are told, if there is a path for them.
+    pub(crate) health: Option<HealthRule>,
     /// How it is down, if it is.
     pub(crate) down: Option<Down>,
 }
@@ -60,6 +63,7 @@ impl Rules {
             faults: Vec::new(),
             faults_added: 0,
             keepalive_requests: cli.keepalive_requests,
+            health: cli.health_path.as_deref().map(|path| HealthRule::new(path, cli.health)),
             down: None,
         };
         rules.set_statuses(cli.status.clone());
@@ -88,6 +92,17 @@ impl Rules {
             highest: (rule.chance * u64::MAX as f64) as u64,
             fired: AtomicU64::new(0),
         }));
+    }
+
+    pub(crate) fn set_health(&mut self, says: Health) {
+        if let Some(health) = &mut self.health {
+            health.says = says;
+        }
+    }
+
+    /// Whether it is down in a way in which nobody is answered.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.down.is_some_and(|down| matches!(down.mode, Mode::Hang | Mode::Blackhole))
     }
 
     pub(crate) fn refuses(&self) -> bool {

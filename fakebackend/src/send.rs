@@ -17,7 +17,11 @@ pub(crate) async fn wire(stream: &mut TcpStream, wire: Wire<'_>) -> io::Result<(
     if let Some(bytes) = wire.together() {
         return stream.write_all(bytes).await;
     }
-    let mut sent = 0;
+    part(stream, wire, 0).await
+}
+
+/// Sends what a wire covers from byte `sent` on.
+pub(crate) async fn part(stream: &mut TcpStream, wire: Wire<'_>, mut sent: u64) -> io::Result<()> {
     while sent < wire.total {
         let mut slices = [IoSlice::new(&[]); SLICES];
         let count = wire.slices(sent, &mut slices);

@@ -16,18 +16,19 @@ use crate::behaviour::{self, Act, Facts};
 use crate::connections::{End, Lease};
 use crate::drip;
 use crate::echo;
-use crate::fault::Fault;
 use crate::flap::Mode;
+use crate::health::{self, Health};
 use crate::input::{Input, Wait};
 use crate::journal::Writer;
 use crate::link::Link;
-use crate::malformed;
 use crate::request::{self, MAX_HEAD_BYTES, Persist, Refusal, Request, Span, Wish};
 use crate::rules::{Rules, Shared};
 use crate::send;
 use crate::slots::Slots;
 use crate::stats::Stats;
 use crate::websocket;
+
+mod wrong;
 
 /// Serves one connection to its end.
 pub(crate) async fn connection(mut stream: TcpStream, lease: Lease, shared: Arc<Shared>) {
@@ -100,6 +101,12 @@ impl Session<'_> {
 
     /// Serves the request whose head is at the front of the input; tells how the connection ends, if it does.
     async fn one(&mut self, request: Request) -> io::Result<Option<End>> {
+        let health = self.rules.load().health.as_ref();
+        if let Some(health) = health.filter(|rule| rule.is_for(&request, self.link.input.filled()))
+        {
+            let says = health.says;
+            return self.health(&request, says).await;
+        }
         let _under_way = self.shared.stats.begin();
         let facts = self.note(&request);
         let rules = self.rules.load();
@@ -122,7 +129,10 @@ impl Session<'_> {
                 self.shared.stats.faulted(fault);
                 self.link.input.consume(request.head_bytes);
                 wait(plan.after).await;
-                go_wrong(&mut self.link, rules, &request, fault).await.map(Some)
+                let stats = &self.shared.stats;
+                let end = wrong::go(&mut self.link, stats, rules, &request, fault).await?;
+                self.answered += 1;
+                Ok(end)
             }
             Act::Answer(place) => {
                 let stats = &self.shared.stats;
@@ -135,6 +145,14 @@ impl Session<'_> {
                 Ok((persist == Persist::Close).then_some(End::Close))
             }
         }
+    }
+
+    /// Answers a health check, which is no request that is counted, or that a fault befalls.
+    async fn health(&mut self, request: &Request, says: Health) -> io::Result<Option<End>> {
+        self.shared.stats.health_checked();
+        let says = if self.rules.load().is_silent() { Health::Hang } else { says };
+        let persist = health::answer(&mut self.link, request, says).await?;
+        Ok((persist == Persist::Close).then_some(End::Close))
     }
 
     /// Notes a request in the journal, and tells what its fate depends on.
@@ -235,43 +253,4 @@ async fn wait(time: Duration) {
     if !time.is_zero() {
         tokio::time::sleep(time).await;
     }
-}
-
-/// Does to a request whose head has been consumed what was decided.
-///
-/// Unless the connection is reset, the whole request is read first: closing a socket with unread
-/// bytes would reset it.
-async fn go_wrong(
-    link: &mut Link<'_>,
-    rules: &Rules,
-    request: &Request,
-    fault: Fault,
-) -> io::Result<End> {
-    match fault {
-        Fault::Hang(None) => link.outwait().await?,
-        Fault::Reset(None) => return Ok(End::Reset),
-        Fault::Close | Fault::Refuse => link.discard_body(request).await?,
-        Fault::Malformed(kind) => {
-            link.discard_body(request).await?;
-            link.stream.write_all(malformed::bytes(kind)).await?;
-        }
-        Fault::Truncate(bytes) => part(link, rules, request, bytes).await?,
-        Fault::Hang(Some(bytes)) => {
-            part(link, rules, request, bytes).await?;
-            link.outwait().await?;
-        }
-        Fault::Reset(Some(bytes)) => {
-            part(link, rules, request, bytes).await?;
-            return Ok(End::Reset);
-        }
-    }
-    Ok(End::Close)
-}
-
-/// Sends the head of an answer and so many bytes of a body that is announced longer.
-async fn part(link: &mut Link<'_>, rules: &Rules, request: &Request, bytes: u64) -> io::Result<()> {
-    link.discard_body(request).await?;
-    let answer = rules.shape.longer_than(200, bytes);
-    let bytes = if request.is_head { 0 } else { bytes };
-    send::wire(link.stream, answer.cut(request.persist, bytes)).await
 }

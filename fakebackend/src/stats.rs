@@ -14,8 +14,9 @@ pub(crate) struct Stats {
     requests: AtomicU64,
     done: AtomicU64,
     refused: AtomicU64,
+    health_checks: AtomicU64,
     answers: [AtomicU64; 400],
-    faults: [AtomicU64; 6],
+    faults: [AtomicU64; Fault::NAMES.len()],
 }
 
 /// The counters at one moment.
@@ -31,6 +32,8 @@ pub(crate) struct Counts {
     faults: BTreeMap<&'static str, u64>,
     /// Requests refused because they were no HTTP, or too large.
     bad_requests: u64,
+    /// Health checks, which are no requests.
+    health_checks: u64,
 }
 
 /// A request under way, over on drop.
@@ -42,8 +45,9 @@ impl Default for Stats {
             requests: AtomicU64::new(0),
             done: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            health_checks: AtomicU64::new(0),
             answers: [const { AtomicU64::new(0) }; 400],
-            faults: [const { AtomicU64::new(0) }; 6],
+            faults: [const { AtomicU64::new(0) }; Fault::NAMES.len()],
         }
     }
 }
@@ -61,11 +65,15 @@ impl Stats {
     }
 
     pub(crate) fn faulted(&self, fault: Fault) {
-        self.faults[place(fault)].fetch_add(1, Ordering::Relaxed);
+        self.faults[fault.place()].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn refused(&self) {
         self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn health_checked(&self) {
+        self.health_checks.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn in_flight(&self) -> u64 {
@@ -85,27 +93,14 @@ impl Stats {
             requests: load(&self.requests),
             in_flight,
             answers: self.answers.iter().enumerate().filter_map(counted).collect(),
-            faults: FAULTS
-                .iter()
-                .copied()
+            faults: Fault::NAMES
+                .into_iter()
                 .zip(self.faults.iter().map(load))
                 .filter(|&(_, count)| count > 0)
                 .collect(),
             bad_requests: load(&self.refused),
+            health_checks: load(&self.health_checks),
         }
-    }
-}
-
-const FAULTS: [&str; 6] = ["refuse", "hang", "close", "reset", "truncate", "malformed"];
-
-fn place(fault: Fault) -> usize {
-    match fault {
-        Fault::Refuse => 0,
-        Fault::Hang(_) => 1,
-        Fault::Close => 2,
-        Fault::Reset(_) => 3,
-        Fault::Truncate(_) => 4,
-        Fault::Malformed(_) => 5,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Everything can be changed while it runs.
 
 use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::time::Duration;
 
 use crate::harness::{Backend, Client, until};
 
@@ -72,6 +74,76 @@ fn resetting_is_for_old_connections_and_new_ones() {
     };
     assert_eq!(end, Err(ErrorKind::ConnectionReset));
     assert!(!backend.refuses());
+}
+
+/// How a client fares that has not long to wait.
+fn connects(backend: &Backend) -> Result<(), ErrorKind> {
+    let patience = Duration::from_millis(50);
+    TcpStream::connect_timeout(&backend.address, patience).map(drop).map_err(|error| error.kind())
+}
+
+#[test]
+fn a_blackhole_swallows_new_connections_and_silences_old_ones_and_comes_back() {
+    let backend = Backend::start(&[]);
+    for _ in 0..3 {
+        let mut old = idle(&backend);
+        let down = backend.call("PUT", "/state", r#"{"enabled":false,"mode":"blackhole"}"#);
+        assert_eq!((&down["mode"], &down["listening"]), (&"blackhole".into(), &false.into()));
+        for _ in 0..3 {
+            assert_eq!(connects(&backend), Err(ErrorKind::TimedOut));
+        }
+        old.send(GET);
+        backend.wait_in_flight(1);
+        assert!(old.is_quiet());
+        drop(old);
+        backend.call("PUT", "/state", r#"{"enabled":true}"#);
+        assert_eq!(backend.get("/").text(), "b1\n");
+        backend.wait_in_flight(0);
+    }
+}
+
+#[test]
+fn a_blackhole_and_a_refusal_follow_each_other() {
+    let backend = Backend::start(&[]);
+    for (mode, kind) in
+        [("blackhole", ErrorKind::TimedOut), ("refuse", ErrorKind::ConnectionRefused)].repeat(2)
+    {
+        backend.call("PUT", "/state", &format!(r#"{{"enabled":false,"mode":"{mode}"}}"#));
+        assert_eq!(connects(&backend), Err(kind));
+    }
+}
+
+#[test]
+fn health_checks_are_told_what_was_asked_for_and_count_nowhere() {
+    let faults = ["--fault", "close#1", "--status", "500", "--health-path", "/healthz"];
+    let backend = Backend::start(&faults);
+    let check = || backend.get("/healthz");
+    assert_eq!((check().status(), check().text()), (200, "ok\n"));
+    backend.call("PUT", "/health", r#"{"health":"fail"}"#);
+    assert_eq!(backend.get("/healthz?deep=1").status(), 503);
+    let mut client = backend.connect();
+    client.send("HEAD /healthz HTTP/1.1\r\nX-Loadtest-Seq: 1\r\n\r\n");
+    assert!(client.head().contains("Content-Length: 5\r\n"));
+    let stats = backend.stats();
+    assert_eq!((&stats["requests"], &stats["health_checks"]), (&0.into(), &4.into()));
+    assert_eq!(backend.call("GET", "/journal/seqs", "")["total"], 0);
+    client.send(GET);
+    assert_eq!(client.rest(), (Vec::new(), Ok(())), "the fault is still there");
+    assert_eq!(backend.get("/healthz/more").status(), 500);
+}
+
+#[test]
+fn a_health_check_hangs_while_requests_are_answered() {
+    let backend = Backend::start(&["--health-path", "/healthz", "--health", "hang"]);
+    let mut check = backend.connect();
+    check.send("GET /healthz HTTP/1.1\r\n\r\n");
+    until("it is read", || backend.stats()["health_checks"] == 1);
+    assert_eq!(backend.get("/").text(), "b1\n");
+    assert!(check.is_quiet());
+    let told = backend.call("PUT", "/health", r#"{"health":"ok"}"#);
+    assert_eq!(told["health"], "ok");
+    assert_eq!(backend.get("/healthz").status(), 200);
+    assert_eq!(backend.call("GET", "/state", "")["health"]["path"], "/healthz");
 }
 
 #[test]
@@ -191,6 +263,8 @@ fn wrong_calls_are_refused_with_the_reason_and_change_nothing() {
         ("PUT", "/latency", r#"{"latency":"5"}"#, 400, "5ms"),
         ("PUT", "/slots", r#"{"slots":0}"#, 400, "nonzero"),
         ("PUT", "/status", r#"{"status":"99"}"#, 400, "200 to 599"),
+        ("PUT", "/health", r#"{"health":"ok"}"#, 400, "--health-path /healthz"),
+        ("PUT", "/health", r#"{"health":"ill"}"#, 400, "hang"),
     ] {
         let (got, value) = backend.try_call(method, path, body);
         let why = value["error"].as_str().unwrap_or_default().to_owned();
@@ -203,7 +277,7 @@ fn wrong_calls_are_refused_with_the_reason_and_change_nothing() {
 fn the_root_lists_every_call() {
     let backend = Backend::start(&[]);
     let calls = backend.call("GET", "/", "");
-    assert_eq!(calls.as_object().unwrap().len(), 14);
+    assert_eq!(calls.as_object().unwrap().len(), 15);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Each fault, as the raw bytes and the end of connection that a client sees.
 
 use std::io::ErrorKind;
+use std::time::{Duration, Instant};
 
 use crate::harness::{Backend, Client, until};
 
@@ -89,6 +90,92 @@ fn malformed_answers_are_no_http_and_then_end() {
         assert!(text.contains(part), "{kind}: {text:?}");
         assert_eq!(end, Ok(()), "{kind}");
     }
+}
+
+#[test]
+fn misframed_answers_say_untruly_where_they_end() {
+    for (kind, head, body) in [
+        ("cl_too_long", "Content-Length: 30\r\n", "b1\n"),
+        ("cl_too_short", "Content-Length: 3\r\n", "b1\nand more than was announced\n"),
+        (
+            "cl_and_te",
+            "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+            "3\r\nb1\n\r\n0\r\n\r\n",
+        ),
+        ("two_cl", "Content-Length: 3\r\nContent-Length: 2\r\n", "b1\n"),
+        ("te_obs", "Transfer-Encoding: \x0bchunked\r\n", "3\r\nb1\n\r\n0\r\n\r\n"),
+        (
+            "extra_bytes",
+            "Content-Length: 3\r\n",
+            "b1\nHTTP/1.1 299 Stray\r\nContent-Length: 6\r\n\r\nstray\n",
+        ),
+    ] {
+        let backend = Backend::start(&["--fault", &format!("framing:kind={kind}")]);
+        let mut client = backend.connect();
+        client.send(POST);
+        assert_eq!(client.head(), format!("HTTP/1.1 200 OK\r\n{head}\r\n"), "{kind}");
+        assert_eq!(client.take(body.len()), body.as_bytes(), "{kind}");
+        assert_eq!(backend.stats()["faults"]["framing"], 1);
+        if kind == "cl_too_long" {
+            assert_eq!(client.rest(), (Vec::new(), Ok(())), "{kind}");
+        }
+    }
+}
+
+#[test]
+fn what_follows_stray_bytes_on_a_connection_is_neither_answered_nor_noted() {
+    let backend = Backend::start(&["--fault", "framing:kind=extra_bytes#1"]);
+    let mut client = backend.connect();
+    client.send(GET);
+    client.answer();
+    assert_eq!(client.answer().status(), 299);
+    client.send("GET / HTTP/1.1\r\nX-Loadtest-Seq: 7\r\n\r\n");
+    backend.get("/");
+    assert!(client.is_quiet());
+    assert_eq!(
+        (&backend.stats()["requests"], &backend.stats()["in_flight"]),
+        (&2.into(), &1.into())
+    );
+    assert_eq!(backend.call("GET", "/journal/seqs", "")["total"], 0);
+}
+
+#[test]
+fn bandwidth_is_a_whole_answer_drop_by_drop_and_the_connection_goes_on() {
+    let flags = ["--fault", "bandwidth:rate=1KB#1", "--body-size", "200"];
+    let backend = Backend::start(&flags);
+    let mut client = backend.connect();
+    client.send(GET);
+    client.head();
+    let begun = Instant::now();
+    assert_eq!(client.take(200).len(), 200);
+    // Four pieces of 50 bytes, 50 ms apart, of which the first may be under way already.
+    assert!(begun.elapsed() >= Duration::from_millis(140), "{:?}", begun.elapsed());
+    client.send(GET);
+    assert_eq!(client.answer().body.len(), 200);
+    let stats = backend.stats();
+    assert_eq!((&stats["faults"]["bandwidth"], &stats["answers"]["200"]), (&1.into(), &2.into()));
+}
+
+#[test]
+fn status_is_a_whole_answer_of_a_failure_and_the_connection_goes_on() {
+    let backend = Backend::start(&[
+        "--fault",
+        "status:code=503,retry_after=7#1",
+        "--fault",
+        "status:code=500#1",
+    ]);
+    let mut client = backend.connect();
+    client.send(POST);
+    let answer = client.answer();
+    assert_eq!((answer.status(), answer.text()), (503, "b1\n"));
+    assert!(answer.head.contains("\r\nRetry-After: 7\r\n"), "{}", answer.head);
+    client.send("HEAD / HTTP/1.1\r\n\r\n");
+    let head = client.head();
+    assert!(head.starts_with("HTTP/1.1 500 ") && !head.contains("Retry-After"), "{head}");
+    client.send(GET);
+    assert_eq!(client.answer().status(), 200);
+    let stats = backend.stats();
+    assert_eq!((&stats["faults"]["status"], &stats["answers"]["503"]), (&2.into(), &1.into()));
 }
 
 /// Waits until the backend hangs a request, and checks that it says nothing.

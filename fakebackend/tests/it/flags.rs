@@ -31,6 +31,7 @@ fn wrong_flags_end_it_with_2_and_say_what_would_be_right() {
         (["--body-size", "big"], "64KiB"),
         (["--flap", "up=1s"], "up=5s,down=2s"),
         (["--id", "b1\r\nX: y"], "plain ASCII"),
+        (["--health-path", "healthz"], "/healthz"),
     ] {
         let output = run(&flags);
         assert_eq!(output.status.code(), Some(2), "{flags:?}");
