@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
+use crate::abort::Abort;
 use crate::config::Config;
 use crate::{goflags, units};
 
@@ -26,7 +27,7 @@ Without a rate each worker waits for its answer before it sends again: a stall o
 shows in few requests only. With a rate the schedule does not wait, and latency counts from when a
 request was due. Nothing is ever sent twice.
 
-Exit code: 0 all succeeded; 1 some did not; 2 wrong arguments; 3 no request could connect;
+Exit code: 0 none failed; 1 some did; 2 wrong arguments; 3 no request could connect;
 130 interrupted.";
 
 /// Sends HTTP requests, and reports which backend answered, how fast, and everything that failed.
@@ -61,6 +62,9 @@ pub(crate) struct Args {
     /// Give connecting up after this long
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = units::duration)]
     pub(crate) connect_timeout: Duration,
+    /// Give this share of the requests up so long after they were sent, as 10% or 10%@5ms
+    #[arg(long, value_name = "PERCENT[@TIME]")]
+    pub(crate) abort: Option<Abort>,
     /// Method [default: GET, with a body POST]
     #[arg(short, long, value_name = "METHOD")]
     pub(crate) method: Option<String>,

@@ -89,7 +89,8 @@ impl Client {
                     Err(failure) => return Exchange::unconnected(failure),
                 },
             };
-            self.deadline.set(sent + config.timeout);
+            let aborts = config.abort_of(seq);
+            self.deadline.set(sent + aborts.map_or(config.timeout, |abort| abort.after));
             let request = config.template.stamp(seq);
             let response = match connection.send(request, &mut self.deadline).await {
                 Ok(response) => response,
@@ -98,6 +99,7 @@ impl Client {
                     continue;
                 }
                 Err(Unanswered::Failed(failure)) => {
+                    let failure = failure.or_aborted(aborts.is_some());
                     self.broken(&failure);
                     return Exchange::unanswered(sent, failure);
                 }
@@ -106,6 +108,7 @@ impl Client {
             let status = parts.status.as_u16();
             let mut size = 0;
             let end = connection.drain(body, &mut size, &mut self.deadline).await;
+            let end = end.map_err(|failure| failure.or_aborted(aborts.is_some()));
             match &end {
                 Ok(()) => self.put_back(connection),
                 Err(failure) => self.broken(failure),

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, Result, bail, ensure};
 use hyper::header::HeaderName;
 
+use crate::abort::Abort;
 use crate::cli::{Args, Format};
 use crate::goflags;
 use crate::plan::{Pace, Plan};
@@ -36,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) connections: Option<usize>,
     pub(crate) timeout: Duration,
     pub(crate) timeout_connect: Duration,
+    pub(crate) abort: Option<Abort>,
     pub(crate) backend_header: HeaderName,
     /// The same as it was written.
     pub(crate) backend_header_shown: String,
@@ -96,6 +98,7 @@ impl Config {
             connections,
             timeout: args.timeout,
             timeout_connect: args.connect_timeout,
+            abort: args.abort,
             backend_header: args.backend_header.parse().context("--backend-header")?,
             backend_header_shown: args.backend_header,
             run_id,
@@ -104,6 +107,12 @@ impl Config {
             format: args.output_format,
             progress,
         })
+    }
+
+    /// How the request with this number is given up on purpose, if it is, before it times out.
+    pub(crate) fn abort_of(&self, seq: Option<u64>) -> Option<Abort> {
+        let abort = self.abort.filter(|abort| abort.after < self.timeout)?;
+        abort.chooses(seq?).then_some(abort)
     }
 
     /// The shape of the load in a few words.

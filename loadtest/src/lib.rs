@@ -14,6 +14,7 @@ mod units;
 mod config;
 mod target;
 
+mod abort;
 mod plan;
 
 mod run;
@@ -37,7 +38,7 @@ use std::process::ExitCode;
 
 /// Runs the program with these arguments (the first is its name) and returns its exit code.
 ///
-/// 0: every request succeeded; 1: some did not; 2: the arguments are wrong; 3: no request could
+/// 0: no request failed; 1: some did; 2: the arguments are wrong; 3: no request could
 /// connect; 130: interrupted.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     let config = match cli::parse(argv) {

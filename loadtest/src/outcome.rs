@@ -18,6 +18,7 @@ pub(crate) enum Kind {
     Protocol,
     Http5xx,
     Http4xx,
+    Aborted,
     Interrupted,
 }
 
@@ -36,6 +37,7 @@ impl Kind {
             Self::Protocol => "protocol",
             Self::Http5xx => "http_5xx",
             Self::Http4xx => "http_4xx",
+            Self::Aborted => "aborted",
             Self::Interrupted => "interrupted",
         }
     }
@@ -107,8 +109,18 @@ impl Failure {
         Self { kind, cause: Cause::Io(error) }
     }
 
+    /// Not a failure of anybody's, and counted apart.
+    pub(crate) fn aborted() -> Self {
+        Self { kind: Kind::Aborted, cause: Cause::Text("given up, as asked for") }
+    }
+
     pub(crate) fn interrupted() -> Self {
         Self { kind: Kind::Interrupted, cause: Cause::Text("loadtest was stopped before the end") }
+    }
+
+    /// The same, or what it was meant to be where the deadline was one for giving up.
+    pub(crate) fn or_aborted(self, aborts: bool) -> Self {
+        if aborts && self.kind == Kind::Timeout { Self::aborted() } else { self }
     }
 
     /// `None` for a status that is a success.

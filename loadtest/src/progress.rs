@@ -30,6 +30,7 @@ pub(crate) struct Live {
 struct SoFar {
     sent: u64,
     ok: u64,
+    aborted: u64,
     backends: BTreeMap<String, u64>,
     /// Of successful requests since the last look.
     recent: Option<Latency>,
@@ -39,7 +40,7 @@ impl Live {
     /// Lays out what the thread has; `recent` moves over and is empty afterwards.
     pub(crate) fn publish(&self, tally: &Tally, recent: &mut Latency) {
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
-        (so_far.sent, so_far.ok) = (tally.sent, tally.ok);
+        (so_far.sent, so_far.ok, so_far.aborted) = (tally.sent, tally.ok, tally.aborted);
         for backend in &tally.backends {
             so_far.backends.insert(backend.name.clone(), backend.count);
         }
@@ -55,6 +56,7 @@ struct Line {
     sent: u64,
     ok: u64,
     failed: u64,
+    aborted: u64,
     backends: BTreeMap<String, u64>,
     /// Of successful requests since the line before.
     p99_ms: f64,
@@ -68,6 +70,7 @@ impl Line {
             sent: 0,
             ok: 0,
             failed: 0,
+            aborted: 0,
             backends: BTreeMap::new(),
             p99_ms: 0.0,
         };
@@ -76,6 +79,7 @@ impl Line {
             let mut so_far = live.so_far.lock().unwrap_or_else(PoisonError::into_inner);
             line.sent += so_far.sent;
             line.ok += so_far.ok;
+            line.aborted += so_far.aborted;
             for (name, count) in &so_far.backends {
                 *line.backends.entry(name.clone()).or_default() += count;
             }
@@ -84,7 +88,7 @@ impl Line {
                 latency.clear();
             }
         }
-        line.failed = line.sent - line.ok;
+        line.failed = line.sent - line.ok - line.aborted;
         line.p99_ms = recent.quantile_us(0.99) as f64 / 1000.0;
         line
     }

@@ -54,6 +54,7 @@ pub(crate) struct Report {
     reasons: BTreeMap<String, u64>,
     connections: ConnectionReport,
     failed_seqs: Vec<[u64; 2]>,
+    aborted_seqs: Vec<[u64; 2]>,
     cpu_us_per_request: f64,
 }
 
@@ -80,6 +81,7 @@ impl Report {
                 sent: tally.sent,
                 ok: tally.ok,
                 failed: tally.failed(),
+                aborted: tally.aborted,
                 unsent: planned.saturating_sub(tally.sent),
                 body_bytes: tally.body_bytes,
             },
@@ -103,6 +105,7 @@ impl Report {
                 unasked_bytes: connections.unasked_bytes,
             },
             failed_seqs: runs(tally.failed_seqs.clone()),
+            aborted_seqs: runs(tally.aborted_seqs.clone()),
             cpu_us_per_request: tally.cpu.as_secs_f64() * 1e6 / tally.sent.max(1) as f64,
         }
     }

@@ -38,11 +38,19 @@ pub(crate) struct Sample<'a> {
     pub(crate) failure: Option<&'a Failure>,
 }
 
+impl Sample<'_> {
+    fn is_aborted(&self) -> bool {
+        self.failure.is_some_and(|failure| failure.kind == Kind::Aborted)
+    }
+}
+
 /// Everything that a run, or a thread's part of it, has measured.
 #[derive(Debug)]
 pub(crate) struct Tally {
     pub(crate) sent: u64,
     pub(crate) ok: u64,
+    /// Given up on purpose: neither succeeded nor failed.
+    pub(crate) aborted: u64,
     pub(crate) body_bytes: u64,
     /// Of successful requests only, as is `service`.
     pub(crate) response: Latency,
@@ -56,6 +64,7 @@ pub(crate) struct Tally {
     pub(crate) reasons: Vec<(String, u64)>,
     pub(crate) failures: Vec<Failures>,
     pub(crate) failed_seqs: Vec<u64>,
+    pub(crate) aborted_seqs: Vec<u64>,
     pub(crate) connections: Connections,
     pub(crate) last_end: Duration,
     /// Processor time of the whole process when the thread was through.
@@ -77,6 +86,7 @@ impl Tally {
         Self {
             sent: 0,
             ok: 0,
+            aborted: 0,
             body_bytes: 0,
             response: Latency::fine(),
             service: Latency::fine(),
@@ -89,6 +99,7 @@ impl Tally {
             reasons: Vec::new(),
             failures: Vec::new(),
             failed_seqs: Vec::new(),
+            aborted_seqs: Vec::new(),
             connections: Connections::default(),
             last_end: Duration::ZERO,
             cpu: Duration::ZERO,
@@ -100,6 +111,11 @@ impl Tally {
         self.sent += 1;
         self.body_bytes += sample.body;
         self.last_end = self.last_end.max(sample.ended);
+        if sample.is_aborted() {
+            self.aborted += 1;
+            self.aborted_seqs.push(sample.seq);
+            return;
+        }
         if let Some(status) = sample.status {
             count(&mut self.statuses, |have| *have == status, || status, 1);
             self.record_backend(sample);
@@ -173,13 +189,14 @@ impl Tally {
     }
 
     pub(crate) fn failed(&self) -> u64 {
-        self.sent - self.ok
+        self.sent - self.ok - self.aborted
     }
 
     /// Adds another thread's part.
     pub(crate) fn merge(&mut self, other: Self) {
         self.sent += other.sent;
         self.ok += other.ok;
+        self.aborted += other.aborted;
         self.body_bytes += other.body_bytes;
         self.response.add(&other.response);
         self.service.add(&other.service);
@@ -201,6 +218,7 @@ impl Tally {
             self.failures_of(failures.kind, failures.first, || sample).add(failures);
         }
         self.failed_seqs.extend(other.failed_seqs);
+        self.aborted_seqs.extend(other.aborted_seqs);
         self.connections.add(other.connections);
         self.last_end = self.last_end.max(other.last_end);
         self.cpu = self.cpu.max(other.cpu);

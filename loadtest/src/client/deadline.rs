@@ -19,9 +19,13 @@ impl Deadline {
         Self { at: now, timer: Box::pin(sleep_until(now.into())) }
     }
 
-    /// Moves the deadline; never to an earlier time than before.
+    /// Moves the deadline.
     pub(crate) fn set(&mut self, at: Instant) {
         self.at = at;
+        // A timer that is set too early sets itself again; one that is set too late would not know.
+        if at < self.timer.deadline().into_std() {
+            self.timer.as_mut().reset(at.into());
+        }
     }
 
     /// Ready once the deadline has passed.

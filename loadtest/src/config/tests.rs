@@ -57,6 +57,7 @@ fn what_makes_no_sense_is_refused() {
         "lt -threads 0",
         "lt -timeout 0",
         "lt -H nonsense",
+        "lt -abort 10",
         "lt -connections 0",
         "lt -url http://a/ http://b/",
         "lt -body x -body-size 1",

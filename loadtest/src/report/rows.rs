@@ -24,6 +24,7 @@ pub(super) struct Settings {
     pub(super) keepalive: bool,
     pub(super) timeout_s: f64,
     pub(super) connect_timeout_s: f64,
+    pub(super) abort: Option<String>,
     pub(super) backend_header: String,
     pub(super) run_id: String,
 }
@@ -34,6 +35,7 @@ pub(super) struct Totals {
     pub(super) sent: u64,
     pub(super) ok: u64,
     pub(super) failed: u64,
+    pub(super) aborted: u64,
     pub(super) unsent: u64,
     pub(super) body_bytes: u64,
 }
@@ -119,6 +121,7 @@ impl Settings {
             keepalive: config.connections.is_some(),
             timeout_s: config.timeout.as_secs_f64(),
             connect_timeout_s: config.timeout_connect.as_secs_f64(),
+            abort: config.abort.map(|abort| abort.to_string()),
             backend_header: config.backend_header_shown.clone(),
             run_id: config.run_id.clone(),
         }

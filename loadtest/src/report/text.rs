@@ -45,6 +45,10 @@ fn totals(out: &mut String, report: &Report) -> fmt::Result {
     writeln!(out, "Total        {}", totals.sent)?;
     writeln!(out, "Successful   {}   {:.2} %", totals.ok, percent(totals.ok))?;
     writeln!(out, "Failed       {}   {:.2} %", totals.failed, percent(totals.failed))?;
+    if totals.aborted > 0 {
+        let percent = percent(totals.aborted);
+        writeln!(out, "Aborted      {}   {percent:.2} %, as asked for", totals.aborted)?;
+    }
     if totals.unsent > 0 {
         writeln!(out, "Unsent       {} of {} planned", totals.unsent, totals.planned)?;
     }

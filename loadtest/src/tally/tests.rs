@@ -38,6 +38,17 @@ fn what_succeeded_and_what_failed_add_up_to_what_was_sent() {
 }
 
 #[test]
+fn what_was_given_up_on_purpose_is_neither_a_success_nor_a_failure() {
+    let mut tally = Tally::new();
+    let aborted = Failure::aborted();
+    tally.record(&answer(0, ms(1), "b1"));
+    tally.record(&Sample { failure: Some(&aborted), ..answer(1, ms(2), "b1") });
+    assert_eq!((tally.sent, tally.ok, tally.failed(), tally.aborted), (2, 1, 0, 1));
+    assert_eq!((tally.backends[0].count, tally.failures.len()), (1, 0));
+    assert_eq!(runs(tally.aborted_seqs), [[1, 1]]);
+}
+
+#[test]
 fn a_class_of_failures_knows_its_first_its_last_and_what_the_first_said() {
     let mut tally = Tally::new();
     let refused = Failure::connect(std::io::ErrorKind::ConnectionRefused.into());

@@ -80,6 +80,42 @@ fn an_incomplete_body_is_a_failure_with_a_name() {
 }
 
 #[test]
+fn a_share_of_the_requests_is_given_up_by_closing_and_counted_apart() {
+    let server = Server::start(|seq| match seq {
+        5 => Reply::Close,
+        _ => Reply::Stall(Duration::from_millis(300), ok("http://b1")),
+    });
+    let events = std::env::temp_dir().join(format!("loadtest-aborts-{}", server.address.port()));
+    let args = format!("-c -n 100 -workers 25 -abort 25%@10ms {}", server.url());
+    let (code, report) = run(&format!("{args} --events {}", events.display()));
+    let count = |key: &str| report["totals"][key].as_u64().unwrap();
+    assert_eq!((code, count("sent"), count("failed")), (1, 100, 1));
+    assert_eq!(count("ok") + count("aborted"), 99);
+    assert!((15..35).contains(&count("aborted")), "{}", count("aborted"));
+    assert_eq!(errors(&report), [("eof_before_head", 1)]);
+    let written = std::fs::read_to_string(&events).unwrap();
+    std::fs::remove_file(&events).unwrap();
+    let aborted = written.matches(r#""outcome":"aborted""#).count();
+    assert_eq!(aborted as u64, count("aborted"));
+    let (_, again) = run(&args);
+    assert_eq!(again["aborted_seqs"], report["aborted_seqs"], "the same ones");
+    assert_eq!(again["config"]["abort"], "25%@10ms");
+    assert!(report["connections"]["opened"].as_u64() >= Some(count("aborted")));
+}
+
+#[test]
+fn aborts_alone_are_no_failure_and_answers_that_came_before_are_successes() {
+    let server = Server::start(|_| Reply::Say(ok("http://b1")));
+    let (code, report) = run(&format!("-c 2 -n 50 -abort 100%@5s {}", server.url()));
+    assert_eq!((code, &report["totals"]["ok"]), (0, &50.into()));
+    let server = Server::start(|_| Reply::Hang);
+    let (code, report) = run(&format!("-c 2 -n 10 -abort 100%@1ms {}", server.url()));
+    assert_eq!((code, &report["totals"]["aborted"]), (0, &10.into()));
+    // Each was sent.
+    server.wait_for(10);
+}
+
+#[test]
 fn a_stall_counts_from_when_each_request_was_due() {
     let server = Server::start(|seq| match seq {
         0 => Reply::Stall(Duration::from_millis(200), ok("http://b1")),
