@@ -143,6 +143,22 @@ impl Backend {
         self.call("PUT", "/flap", &json!({ "flap": flap }).to_string()).map(drop)
     }
 
+    /// Tells health checks so from now on: `ok`, `fail`, `hang`.
+    pub(crate) fn set_health(&self, says: &str) -> Result<()> {
+        self.call("PUT", "/health", &json!({ "health": says }).to_string()).map(drop)
+    }
+
+    /// How many requests it has under way.
+    pub(crate) fn in_flight(&self) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct State {
+            in_flight: u64,
+        }
+        let state: State = serde_json::from_str(&self.call("GET", "/state", "")?)
+            .with_context(|| format!("the state of {} is not as agreed", self.id))?;
+        Ok(state.in_flight)
+    }
+
     /// The sequence numbers that it has seen of a run.
     pub(crate) fn journal(&self, run: &str) -> Result<Vec<SeqRange>> {
         #[derive(Deserialize)]

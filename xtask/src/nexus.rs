@@ -154,6 +154,16 @@ impl Nexus {
         self.call("POST", &format!("/v1/undrain?pool=web&backend={backend}")).map(drop)
     }
 
+    /// How many requests are under way on all its backends.
+    pub(crate) fn in_flight(&self) -> Result<u64> {
+        #[derive(Deserialize)]
+        struct Status {
+            pools: Vec<Pool>,
+        }
+        let status: Status = serde_json::from_str(&self.call("GET", "/v1/status")?)?;
+        Ok(status.pools.iter().flat_map(|pool| &pool.backends).map(|one| one.in_flight).sum())
+    }
+
     fn call(&self, method: &str, path: &str) -> Result<String> {
         let file = self.file.as_ref().context("nexus was started without a file")?;
         let right = format!("Authorization: Bearer {TOKEN}\r\n");

@@ -70,6 +70,15 @@ impl Process {
         self.child.id()
     }
 
+    /// The most memory that it has had at once, in bytes.
+    pub(crate) fn memory_most(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.id());
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
+        kib.map(|kib| kib * 1024).with_context(|| format!("{path} has no VmHWM"))
+    }
+
     /// The lines of its standard output, if they were asked for.
     pub(crate) fn stdout(&self) -> Result<&Lines> {
         self.stdout.as_ref().with_context(|| format!("{}: output is not read", self.name))

@@ -33,6 +33,9 @@ pub(crate) struct Report {
     /// Numbers of the failed requests: first and last of each run of them.
     #[serde(default)]
     pub(crate) failed_seqs: Vec<(u64, u64)>,
+    /// The same of those that were given up on purpose.
+    #[serde(default)]
+    pub(crate) aborted_seqs: Vec<(u64, u64)>,
 }
 
 /// Counts of requests.
@@ -44,6 +47,9 @@ pub(crate) struct Totals {
     pub(crate) ok: u64,
     /// The others.
     pub(crate) failed: u64,
+    /// Given up on purpose: neither.
+    #[serde(default)]
+    pub(crate) aborted: u64,
 }
 
 /// Distributions of times.
@@ -113,6 +119,11 @@ impl Answer {
     /// Whether the request succeeded.
     pub(crate) fn is_ok(&self) -> bool {
         self.outcome == "ok"
+    }
+
+    /// Whether the client gave it up on purpose.
+    pub(crate) fn is_aborted(&self) -> bool {
+        self.outcome == "aborted"
     }
 
     /// Reads an events file.

@@ -13,13 +13,18 @@ pub(crate) struct Accounts {
     pub(crate) run_twice: u64,
     /// Failed, though a backend has seen them.
     pub(crate) failed_but_seen: u64,
+    /// How often backends have seen a request, all together.
+    pub(crate) seen: u64,
 }
 
-/// Balances `sent` requests, numbered from 0, of which `failed` failed, against all journals.
+/// Balances `sent` requests, numbered from 0, of which `failed` failed or were given up, against all
+/// journals.
 pub(crate) fn balance(sent: u64, failed: &[(u64, u64)], journals: &[Vec<SeqRange>]) -> Accounts {
     let count = usize::try_from(sent).unwrap_or(usize::MAX);
     let mut seen = vec![0_u8; count];
+    let mut accounts = Accounts::default();
     for &(first, last, times) in journals.iter().flatten() {
+        accounts.seen += (last - first + 1) * times;
         let times = u8::try_from(times).unwrap_or(u8::MAX);
         for slot in part(&mut seen, first, last) {
             *slot = slot.saturating_add(times);
@@ -29,7 +34,6 @@ pub(crate) fn balance(sent: u64, failed: &[(u64, u64)], journals: &[Vec<SeqRange
     for &(first, last) in failed {
         part(&mut is_failed, first, last).fill(true);
     }
-    let mut accounts = Accounts::default();
     for (seen, is_failed) in seen.into_iter().zip(is_failed) {
         accounts.lost += u64::from(seen == 0 && !is_failed);
         accounts.run_twice += u64::from(seen > 1);
@@ -52,7 +56,7 @@ mod tests {
     #[test]
     fn a_run_without_faults_balances() {
         let journals = [vec![(0, 0, 1), (2, 3, 1)], vec![(1, 1, 1)]];
-        assert_eq!(balance(4, &[], &journals), Accounts::default());
+        assert_eq!(balance(4, &[], &journals), Accounts { seen: 4, ..Accounts::default() });
     }
 
     #[test]
@@ -63,7 +67,8 @@ mod tests {
 
     #[test]
     fn a_request_seen_twice_by_one_backend_has_run_twice() {
-        assert_eq!(balance(3, &[], &[vec![(0, 1, 1), (2, 2, 2)]]).run_twice, 1);
+        let accounts = balance(3, &[], &[vec![(0, 1, 1), (2, 2, 2)]]);
+        assert_eq!((accounts.run_twice, accounts.seen), (1, 4));
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub(crate) enum Measured {
     Share(u64, u64),
     /// A time, in milliseconds.
     Millis(f64),
+    /// So many for so many, which may be more than one each.
+    Ratio(u64, u64),
+    /// Memory.
+    Bytes(u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +46,7 @@ enum Unit {
     Number,
     Part,
     Millis,
+    Bytes,
 }
 
 #[derive(Deserialize)]
@@ -72,7 +77,7 @@ impl Bound {
         };
         let wrong = || {
             format!(
-                "{text:?} is no bound: write 0, \"<= 3\", \"< 1%\", \"1/3 ± 2%\" or \"< 100ms\""
+                "{text:?} is no bound: write 0, \"<= 3\", \"< 1%\", \"1/3 ± 2%\", \"< 100ms\" or \"< 64MiB\""
             )
         };
         let (value, unit) = amount(value).ok_or_else(wrong)?;
@@ -90,6 +95,8 @@ impl Bound {
             (Measured::Count(n, _), Unit::Number) => n as f64,
             (Measured::Count(n, of) | Measured::Share(n, of), Unit::Part) => part(n, of),
             (Measured::Millis(millis), Unit::Millis) => millis,
+            (Measured::Ratio(n, of), Unit::Number) => part(n, of),
+            (Measured::Bytes(bytes), Unit::Bytes) => bytes as f64,
             _ => return None,
         };
         /// Less than one request in a billion, and less than a nanosecond.
@@ -121,6 +128,8 @@ impl fmt::Display for Measured {
             Self::Count(n, _) => write!(f, "{n}"),
             Self::Share(n, of) => write!(f, "{:.2} % ({n} of {of})", part(n, of) * 100.0),
             Self::Millis(millis) => write!(f, "{millis:.1} ms"),
+            Self::Ratio(n, of) => write!(f, "{:.3} ({n} for {of})", part(n, of)),
+            Self::Bytes(bytes) => write!(f, "{:.1} MiB", bytes as f64 / MIB),
         }
     }
 }
@@ -151,9 +160,14 @@ fn amount(text: &str) -> Option<(f64, Unit)> {
     if let Some(number) = number(text) {
         return Some((number, Unit::Number));
     }
+    if let Some(mib) = text.strip_suffix("MiB") {
+        return Some((number(mib)? * MIB, Unit::Bytes));
+    }
     let time = humantime::parse_duration(text).ok()?;
     Some((time.as_secs_f64() * 1000.0, Unit::Millis))
 }
+
+const MIB: f64 = (1 << 20) as f64;
 
 fn number(text: &str) -> Option<f64> {
     let text = text.trim();
@@ -204,6 +218,15 @@ mod tests {
         assert!(!allows("<= 1s", Measured::Millis(1000.5)));
         assert!(!Bound::parse("< 100").unwrap().suits(Measured::Millis(1.0)));
         assert!(!Bound::parse("< 100ms").unwrap().suits(Measured::Count(1, 1)));
+    }
+
+    #[test]
+    fn ratios_may_be_more_than_one_and_memory_is_in_mebibytes() {
+        assert!(allows("<= 1.2", Measured::Ratio(12, 10)));
+        assert!(!allows("<= 1.2", Measured::Ratio(121, 100)));
+        assert!(allows("< 64MiB", Measured::Bytes(63 << 20)));
+        assert!(!allows("< 64MiB", Measured::Bytes(64 << 20)));
+        assert!(!Bound::parse("< 64MiB").unwrap().suits(Measured::Count(1, 1)));
     }
 
     #[test]

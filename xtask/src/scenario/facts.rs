@@ -22,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) said: Vec<Said>,
     /// How those fared who were connected all the time.
     pub(crate) beside: Vec<Companion>,
+    /// The most memory that Nexus had, in bytes, when that is to be judged.
+    pub(crate) nexus_memory: Option<u64>,
     /// How Nexus fared.
     pub(crate) nexus: NexusEnd,
 }
@@ -67,7 +69,7 @@ pub(crate) struct NexusEnd {
 }
 
 /// A step that comes later than this after its time tells of a machine that is too busy.
-const LATE: Duration = Duration::from_millis(100);
+pub(crate) const LATE: Duration = Duration::from_millis(100);
 /// The same for the load tester's own timers.
 const LAG_US: f64 = 50_000.0;
 

@@ -5,14 +5,18 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 
 use super::bound::Bound;
+use time::{some_time, time};
 
+pub(crate) use fill::Health;
 pub(crate) use step::{Step, Verb};
 
 mod check;
+mod fill;
 mod step;
+mod time;
 
 /// One scenario.
 #[derive(Clone, Debug, Deserialize)]
@@ -34,6 +38,8 @@ pub(crate) struct Scenario {
     pub(crate) nexus: Vec<String>,
     /// Its configuration file, in which `{b1}` stands for a backend's URL; without it, flags do.
     pub(crate) config: Option<String>,
+    /// How Nexus probes: what the names in sums of times stand for.
+    pub(crate) health: Option<Health>,
     /// Who else is connected from the begin of the load to its end.
     #[serde(default)]
     pub(crate) beside: Vec<Beside>,
@@ -101,10 +107,16 @@ pub(crate) struct Expect {
     pub(crate) ok: Option<Bound>,
     /// Requests that did not.
     pub(crate) failed: Option<Bound>,
+    /// Requests that the client gave up on purpose (`--abort`).
+    pub(crate) aborted: Option<Bound>,
     /// Requests that succeeded though no backend has seen them.
     pub(crate) lost: Option<Bound>,
     /// Requests that backends have seen more than once.
     pub(crate) run_twice: Option<Bound>,
+    /// Requests that all backends have seen, for each that was sent.
+    pub(crate) amplification: Option<Bound>,
+    /// The most memory that Nexus had.
+    pub(crate) nexus_memory: Option<Bound>,
     /// Median time of an answer, failed requests included.
     pub(crate) p50: Option<Bound>,
     /// 99 of 100.
@@ -159,7 +171,7 @@ impl Scenario {
 
     /// Reads and checks a scenario called `name`.
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self> {
-        let mut scenario: Self = toml::from_str(text)?;
+        let mut scenario: Self = toml::from_str(&fill::fill(text)?)?;
         scenario.name = name.to_owned();
         check::check(&scenario)?;
         Ok(scenario)
@@ -202,107 +214,5 @@ fn limit() -> Duration {
     Duration::from_secs(60)
 }
 
-/// A time as `1.5s` or `200ms`; `humantime` alone knows no fractions.
-pub(crate) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(from)?;
-    parse_time(&text).ok_or_else(|| {
-        serde::de::Error::custom(format!("{text:?} is no time: write 200ms, 1.5s or 2m"))
-    })
-}
-
-/// The same for a key that may be left out.
-pub(crate) fn some_time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    time(from).map(Some)
-}
-
-fn parse_time(text: &str) -> Option<Duration> {
-    let seconds = text.strip_suffix('s').filter(|rest| rest.contains('.'));
-    match seconds {
-        Some(seconds) => Duration::try_from_secs_f64(seconds.parse().ok()?).ok(),
-        None => humantime::parse_duration(text).ok(),
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LEAST: &str = "about = 'x'\n[load]\nworkers = 1\nrequests = 1\n[expect]\nfailed = 0\n";
-
-    fn wrong(text: &str) -> String {
-        format!("{:#}", Scenario::parse("x", text).unwrap_err())
-    }
-
-    #[test]
-    fn the_least_scenario_has_three_backends_and_no_steps() {
-        let scenario = Scenario::parse("least", LEAST).unwrap();
-        assert_eq!(scenario.backend_ids(), ["b1", "b2", "b3"]);
-        assert!(scenario.steps.is_empty());
-        assert_eq!(scenario.load.flags(), ["--workers=1", "--requests=1"]);
-    }
-
-    #[test]
-    fn a_key_that_is_not_known_is_an_error_with_its_line() {
-        let complaint = wrong(&format!("{LEAST}faild = 0\n"));
-        assert!(complaint.contains("faild") && complaint.contains("line 7"), "{complaint}");
-    }
-
-    #[test]
-    fn steps_take_exactly_the_keys_of_their_verb() {
-        let step = |keys: &str| format!("{LEAST}[[step]]\n{keys}\n");
-        assert!(
-            Scenario::parse("x", &step("at = '1s'\ndo = 'fault'\nbackend = 'b1'\nfault = 'hang'"))
-                .is_ok()
-        );
-        assert!(wrong(&step("at = '1s'\ndo = 'fault'\nbackend = 'b1'")).contains("fault"));
-        assert!(
-            wrong(&step("at = '1s'\ndo = 'kill'\nbackend = 'b1'\nfault = 'hang'"))
-                .contains("fault")
-        );
-        assert!(wrong(&step("at = '1s'\ndo = 'explode'\nbackend = 'b1'")).contains("explode"));
-        assert!(wrong(&step("at = '1s'\ndo = 'kill'\nbackend = 'b4'")).contains("b4"));
-    }
-
-    #[test]
-    fn a_reload_needs_files_a_rate_and_a_nexus_with_a_file() {
-        let reload = "[[step]]\ndo = 'reload'\nwith = ['a', 'b']\nrate = 10\nlasts = '2s'\n";
-        let text = format!("config = 'c'\n{LEAST}{reload}");
-        let scenario = Scenario::parse("x", &text).unwrap();
-        assert_eq!(scenario.steps[0].to_string(), "reload 10 times a second for 2s");
-        assert!(wrong(&format!("{LEAST}{reload}")).contains("config"));
-        assert!(wrong(&text.replace("rate = 10", "rate = 0")).contains("rate"));
-        assert!(wrong(&text.replace("['a', 'b']", "[]")).contains("with"));
-    }
-
-    #[test]
-    fn companions_need_a_run_with_a_duration() {
-        let text = format!("beside = ['websocket', 'download']\n{LEAST}");
-        assert!(wrong(&text).contains("duration"));
-        let text = text.replace("requests = 1", "duration = '2s'");
-        let both = [Beside::Websocket, Beside::Download];
-        assert_eq!(Scenario::parse("x", &text).unwrap().beside, both);
-    }
-
-    #[test]
-    fn steps_come_in_the_order_of_their_times() {
-        let steps = "[[step]]\nat = '2s'\ndo = 'kill'\nbackend = 'b1'\n\
-                     [[step]]\nat = '1s'\ndo = 'start'\nbackend = 'b1'\n";
-        assert!(wrong(&format!("{LEAST}{steps}")).contains("before"));
-    }
-
-    #[test]
-    fn what_cannot_be_known_cannot_be_expected() {
-        let killed = "run_twice = 0\n[[step]]\nat = '1s'\ndo = 'kill'\nbackend = 'b1'\n";
-        assert!(wrong(&format!("{LEAST}{killed}")).contains("journal"));
-        assert!(wrong(&format!("{LEAST}share = {{ b9 = '1/3' }}\n")).contains("b9"));
-        assert!(wrong(&format!("{LEAST}p99 = '< 5'\n")).contains("p99"));
-    }
-
-    #[test]
-    fn times_may_have_fractions() {
-        assert_eq!(parse_time("1.5s"), Some(Duration::from_millis(1500)));
-        assert_eq!(parse_time("200ms"), Some(Duration::from_millis(200)));
-        assert_eq!(parse_time("-1.5s"), None);
-        assert_eq!(parse_time("soon"), None);
-    }
-}
+mod tests;

@@ -55,15 +55,19 @@ fn whole_run(expect: &Expect, facts: &Facts) -> Vec<Verdict> {
     let count = |n| Measured::Count(n, totals.sent);
     let time = |us: f64| Measured::Millis(us / 1000.0);
     let accounts = facts.accounts.unwrap_or_default();
+    let memory = facts.nexus_memory.unwrap_or(u64::MAX);
     let plain = [
         ("sent", &expect.sent, count(totals.sent)),
         ("ok", &expect.ok, count(totals.ok)),
         ("failed", &expect.failed, count(totals.failed)),
+        ("aborted", &expect.aborted, count(totals.aborted)),
         ("lost", &expect.lost, count(accounts.lost)),
         ("run twice", &expect.run_twice, count(accounts.run_twice)),
+        ("amplification", &expect.amplification, Measured::Ratio(accounts.seen, totals.sent)),
         ("p50", &expect.p50, time(latency.p50_us)),
         ("p99", &expect.p99, time(latency.p99_us)),
         ("slowest", &expect.max, time(latency.max_us)),
+        ("memory of Nexus", &expect.nexus_memory, Measured::Bytes(memory)),
     ];
     let mut verdicts = judge_each("", plain);
     let counts = facts.report.backends.iter().map(|one| (one.name.as_str(), one.count)).collect();
@@ -79,8 +83,8 @@ fn whole_run(expect: &Expect, facts: &Facts) -> Vec<Verdict> {
 fn part_of_run(window: &Window, facts: &Facts) -> Vec<Verdict> {
     let to = window.to.unwrap_or(Duration::MAX).as_secs_f64();
     let range = window.from.as_secs_f64()..to;
-    let answers: Vec<&Answer> =
-        facts.answers.iter().filter(|answer| range.contains(&answer.ended_s)).collect();
+    let is_judged = |answer: &&Answer| range.contains(&answer.ended_s) && !answer.is_aborted();
+    let answers: Vec<&Answer> = facts.answers.iter().filter(is_judged).collect();
     let place = match window.to {
         Some(to) => format!("{:.1}–{:.1} s ", range.start, to.as_secs_f64()),
         None => format!("{:.1} s–end ", range.start),

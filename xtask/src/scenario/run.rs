@@ -44,6 +44,8 @@ pub(crate) fn run(scenario: &Scenario, programs: &Programs, folder: &Path) -> Re
     let beside = stage.beside.drain(..).map(beside::Running::end).collect();
     let answers = stage.answers(&report, folder)?;
     let accounts = stage.accounts(&report, folder)?;
+    let is_weighed = scenario.expect.nexus_memory.is_some();
+    let memory = is_weighed.then(|| stage.nexus.process().memory_most()).transpose()?;
     let end = stage.end_nexus()?;
     Ok(Facts {
         report,
@@ -52,6 +54,7 @@ pub(crate) fn run(scenario: &Scenario, programs: &Programs, folder: &Path) -> Re
         urls: stage.backends.iter().map(|one| (one.id.clone(), one.url())).collect(),
         said: stage.said()?,
         beside,
+        nexus_memory: memory,
         nexus: end,
         steps: stage.done,
     })
@@ -102,6 +105,7 @@ impl<'a> Stage<'a> {
             Verb::Await { message, within } => {
                 Some((self.wait_for(step, message, *within)?, *within))
             }
+            Verb::AwaitCalm { within } => Some((self.wait_for_calm(*within)?, *within)),
             _ => {
                 self.changed = begun;
                 self.act(step).with_context(|| format!("step {step}"))?;
@@ -160,10 +164,14 @@ impl<'a> Stage<'a> {
                 Verb::Latency(time) => backend.slow_down(time)?,
                 Verb::Slots(count) => backend.set_slots(*count)?,
                 Verb::Flap(flap) => backend.flap((flap != "off").then_some(flap.as_str()))?,
+                Verb::Health(says) => backend.set_health(says)?,
                 Verb::Drain { within } => self.nexus.drain(&backend.url(), *within)?,
                 Verb::Undrain => self.nexus.undrain(&backend.url())?,
-                Verb::Await { .. } | Verb::StopNexus | Verb::RestartNexus | Verb::Reload { .. } => {
-                }
+                Verb::Await { .. }
+                | Verb::AwaitCalm { .. }
+                | Verb::StopNexus
+                | Verb::RestartNexus
+                | Verb::Reload { .. } => {}
             }
         }
         Ok(())
@@ -181,6 +189,19 @@ impl<'a> Stage<'a> {
         Ok(Some(longest))
     }
 
+    /// How long it took until nothing was under way, in Nexus and in all backends; `None` when
+    /// something still was.
+    fn wait_for_calm(&self, within: Duration) -> Result<Option<Duration>> {
+        let begun = Instant::now();
+        interrupt::poll(within, || {
+            let mut in_flight = self.nexus.in_flight()?;
+            for backend in &self.backends {
+                in_flight += backend.in_flight()?;
+            }
+            Ok((in_flight == 0).then(|| begun.elapsed()))
+        })
+    }
+
     /// Each request with the scenario's times; nothing unless a part of the run is judged.
     fn answers(&self, report: &Report, folder: &Path) -> Result<Vec<Answer>> {
         if self.scenario.expect.window.is_empty() {
@@ -196,13 +217,15 @@ impl<'a> Stage<'a> {
 
     fn accounts(&self, report: &Report, folder: &Path) -> Result<Option<accounts::Accounts>> {
         let expect = &self.scenario.expect;
-        if expect.lost.is_none() && expect.run_twice.is_none() {
+        if [&expect.lost, &expect.run_twice, &expect.amplification].iter().all(|one| one.is_none())
+        {
             return Ok(None);
         }
         let run = run_id(folder);
         let journals: Vec<_> =
             self.backends.iter().map(|backend| backend.journal(&run)).collect::<Result<_>>()?;
-        Ok(Some(accounts::balance(report.totals.sent, &report.failed_seqs, &journals)))
+        let failed = [&report.failed_seqs[..], &report.aborted_seqs].concat();
+        Ok(Some(accounts::balance(report.totals.sent, &failed, &journals)))
     }
 
     fn end_nexus(&mut self) -> Result<NexusEnd> {

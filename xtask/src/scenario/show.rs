@@ -21,6 +21,9 @@ pub(super) fn list(all: &[Scenario]) {
 
 pub(super) fn title(scenario: &Scenario) {
     println!("\n{}: {}", scenario.name, scenario.about);
+    if let Some(health) = &scenario.health {
+        println!("    detect {:?}, recover {:?}", health.detect(), health.recover());
+    }
 }
 
 pub(super) fn timeline(facts: &Facts) {

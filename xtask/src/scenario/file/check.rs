@@ -60,7 +60,10 @@ fn kinds(scenario: &Scenario) -> Result<()> {
         ("ok", &expect.ok, count),
         ("failed", &expect.failed, count),
         ("lost", &expect.lost, count),
+        ("aborted", &expect.aborted, count),
         ("run_twice", &expect.run_twice, count),
+        ("amplification", &expect.amplification, Measured::Ratio(0, 0)),
+        ("nexus_memory", &expect.nexus_memory, Measured::Bytes(0)),
         ("p50", &expect.p50, time),
         ("p99", &expect.p99, time),
         ("max", &expect.max, time),
@@ -109,13 +112,20 @@ fn check_shares(
 /// A journal dies with its backend, and with it what the backend has seen.
 fn knowable(scenario: &Scenario) -> Result<()> {
     let expect = &scenario.expect;
-    let is_counted = expect.lost.is_some() || expect.run_twice.is_some();
+    let is_counted =
+        expect.lost.is_some() || expect.run_twice.is_some() || expect.amplification.is_some();
     let ends = |verb: &Verb| matches!(verb, Verb::Kill | Verb::Terminate);
     if is_counted && let Some(step) = scenario.steps.iter().find(|step| ends(&step.verb)) {
         bail!(
-            "expect: lost and run_twice are read from the backends' journals, \
+            "expect: lost, run_twice and amplification are read from the backends' journals, \
              and \"{step}\" ends one; use do = \"down\""
         );
+    }
+    let stops = |verb: &Verb| matches!(verb, Verb::StopNexus | Verb::RestartNexus);
+    if expect.nexus_memory.is_some()
+        && let Some(step) = scenario.steps.iter().find(|step| stops(&step.verb))
+    {
+        bail!("expect: nexus_memory is read at the end, and \"{step}\" ends Nexus before");
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{some_time, time};
+use super::time::{some_time, time};
 
 /// One step.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,6 +48,11 @@ pub(crate) enum Verb {
     Flap(String),
     /// Wait until Nexus says so about the backend; a failure when it takes longer than `within`.
     Await { message: String, within: Duration },
+    /// Wait until nothing is under way any more, in Nexus and in the backends; a failure when that
+    /// takes longer than `within`.
+    AwaitCalm { within: Duration },
+    /// Tell health checks so from now on, whatever happens to requests.
+    Health(String),
     /// SIGTERM to Nexus.
     StopNexus,
     /// Write one of these configuration files after the other, and reload, so many times a second,
@@ -67,15 +72,25 @@ impl Verb {
     pub(super) fn needs_admin(&self) -> bool {
         matches!(
             self,
-            Self::Reload { .. } | Self::Drain { .. } | Self::Undrain | Self::RestartNexus
+            Self::Reload { .. }
+                | Self::Drain { .. }
+                | Self::Undrain
+                | Self::RestartNexus
+                | Self::AwaitCalm { .. }
         )
     }
 
     /// Whether it is about Nexus and not about backends.
     fn is_for_nexus(&self) -> bool {
-        matches!(self, Self::StopNexus | Self::Reload { .. } | Self::RestartNexus)
+        matches!(
+            self,
+            Self::StopNexus | Self::Reload { .. } | Self::RestartNexus | Self::AwaitCalm { .. }
+        )
     }
 }
+
+/// What health checks can be told.
+const HEALTHS: [&str; 3] = ["ok", "fail", "hang"];
 
 /// A step with all keys that there are.
 #[derive(Deserialize)]
@@ -164,6 +179,13 @@ impl Written {
                 message: self.says.take().ok_or_else(|| need("says"))?,
                 within: self.within.take().ok_or_else(|| need("within"))?.0,
             },
+            "await_calm" => {
+                Verb::AwaitCalm { within: self.within.take().ok_or_else(|| need("within"))?.0 }
+            }
+            "health" => match self.says.take().ok_or_else(|| need("says"))? {
+                says if HEALTHS.contains(&says.as_str()) => Verb::Health(says),
+                says => return Err(format!("health says ok, fail or hang, not {says:?}")),
+            },
             "drain" => Verb::Drain { within: self.within.take().ok_or_else(|| need("within"))?.0 },
             "undrain" => Verb::Undrain,
             "restart_nexus" => Verb::RestartNexus,
@@ -199,6 +221,10 @@ impl fmt::Display for Step {
             Verb::Await { message, within } => {
                 write!(f, "await \"{message}\" {backend} within {within:?}")
             }
+            Verb::AwaitCalm { within } => {
+                write!(f, "await that nothing is under way within {within:?}")
+            }
+            Verb::Health(says) => write!(f, "health checks of {backend}: {says}"),
             Verb::StopNexus => f.write_str("stop Nexus (SIGTERM)"),
             Verb::Drain { within } => write!(f, "drain {backend} within {within:?}"),
             Verb::Undrain => write!(f, "undrain {backend}"),

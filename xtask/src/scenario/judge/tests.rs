@@ -38,6 +38,7 @@ fn facts(ok: u64, failed: u64) -> Facts {
         steps: Vec::new(),
         said: Vec::new(),
         beside: Vec::new(),
+        nexus_memory: None,
         nexus: NexusEnd { stopped: "exit code 0".to_owned(), ..NexusEnd::default() },
     }
 }
@@ -114,8 +115,26 @@ fn only_named_errors_may_occur() {
 #[test]
 fn requests_that_ran_twice_fail_the_run() {
     let mut facts = facts(3, 0);
-    facts.accounts = Some(Accounts { lost: 0, run_twice: 2, failed_but_seen: 0 });
-    assert_eq!(judged("lost = 0\nrun_twice = 0", &facts)[..2], ["lost: 0", "!run twice: 2"]);
+    facts.accounts = Some(Accounts { run_twice: 2, seen: 5, ..Accounts::default() });
+    assert_eq!(
+        judged("lost = 0\nrun_twice = 0\namplification = '<= 1.2'", &facts)[..3],
+        ["lost: 0", "!run twice: 2", "!amplification: 1.667 (5 for 3)"]
+    );
+}
+
+#[test]
+fn what_was_given_up_on_purpose_fails_no_window() {
+    let mut facts = facts(3, 0);
+    facts.answers = vec![answer(0.5, "ok", Some("http://one")), answer(0.6, "aborted", None)];
+    let text = "aborted = 0\n[[expect.window]]\nfrom = '0s'\nfailed = 0\nok = '100%'";
+    assert_eq!(judged(text, &facts)[..3], ["aborted: 0", "0.0 s–end ok: 1", "0.0 s–end failed: 0"]);
+}
+
+#[test]
+fn memory_of_nexus_has_a_bound() {
+    let mut facts = facts(3, 0);
+    facts.nexus_memory = Some(70 << 20);
+    assert_eq!(judged("nexus_memory = '< 64MiB'", &facts)[0], "!memory of Nexus: 70.0 MiB");
 }
 
 #[test]
