@@ -77,6 +77,9 @@ pub(crate) struct Args {
     /// Send a body of this size instead, streamed (64KiB, 1GiB)
     #[arg(long, value_name = "SIZE", conflicts_with = "body", value_parser = units::size)]
     pub(crate) body_size: Option<u64>,
+    /// Count a complete answer below 400 as failed unless its body has this size
+    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    pub(crate) expect_size: Option<u64>,
     /// Threads, each with its own share of the workers [default: one per core]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<usize>,

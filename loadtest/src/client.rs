@@ -114,7 +114,9 @@ impl Client {
                 Err(failure) => self.broken(failure),
             }
             let head = Head { status, headers: parts.headers };
+            let wrong = || config.expect_size.filter(|expected| *expected != size);
             let failure = end.err().or_else(|| Failure::status(status));
+            let failure = failure.or_else(|| wrong().map(|_| Failure::wrong_size(size)));
             return Exchange { sent: Some(sent), head: Some(head), body: size, failure };
         }
     }

@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) timeout: Duration,
     pub(crate) timeout_connect: Duration,
     pub(crate) abort: Option<Abort>,
+    /// Bytes that the body of an answer that is no error must have.
+    pub(crate) expect_size: Option<u64>,
     pub(crate) backend_header: HeaderName,
     /// The same as it was written.
     pub(crate) backend_header_shown: String,
@@ -99,6 +101,7 @@ impl Config {
             timeout: args.timeout,
             timeout_connect: args.connect_timeout,
             abort: args.abort,
+            expect_size: args.expect_size,
             backend_header: args.backend_header.parse().context("--backend-header")?,
             backend_header_shown: args.backend_header,
             run_id,

@@ -16,6 +16,7 @@ pub(crate) enum Kind {
     ResetInBody,
     TruncatedBody,
     Protocol,
+    WrongSize,
     Http5xx,
     Http4xx,
     Aborted,
@@ -35,6 +36,7 @@ impl Kind {
             Self::ResetInBody => "reset_in_body",
             Self::TruncatedBody => "truncated_body",
             Self::Protocol => "protocol",
+            Self::WrongSize => "wrong_size",
             Self::Http5xx => "http_5xx",
             Self::Http4xx => "http_4xx",
             Self::Aborted => "aborted",
@@ -84,6 +86,7 @@ enum Cause {
     Io(io::Error),
     Http(hyper::Error),
     Status(u16),
+    Size(u64),
     Text(&'static str),
 }
 
@@ -126,6 +129,11 @@ impl Failure {
     /// `None` for a status that is a success.
     pub(crate) fn status(status: u16) -> Option<Self> {
         Kind::of_status(status).map(|kind| Self { kind, cause: Cause::Status(status) })
+    }
+
+    /// A complete answer that has not the size that it should have.
+    pub(crate) fn wrong_size(bytes: u64) -> Self {
+        Self { kind: Kind::WrongSize, cause: Cause::Size(bytes) }
     }
 
     /// Whether a connection broke, rather than carried something wrong.
@@ -178,6 +186,7 @@ impl fmt::Display for Failure {
         match &self.cause {
             Cause::Io(error) => write!(f, "{error}"),
             Cause::Status(status) => write!(f, "status {status}"),
+            Cause::Size(bytes) => write!(f, "complete, with {bytes} bytes"),
             Cause::Text(text) => f.write_str(text),
             Cause::Http(error) => {
                 write!(f, "{error}")?;

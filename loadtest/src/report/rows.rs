@@ -25,6 +25,7 @@ pub(super) struct Settings {
     pub(super) timeout_s: f64,
     pub(super) connect_timeout_s: f64,
     pub(super) abort: Option<String>,
+    pub(super) expect_size: Option<u64>,
     pub(super) backend_header: String,
     pub(super) run_id: String,
 }
@@ -121,6 +122,7 @@ impl Settings {
             keepalive: config.connections.is_some(),
             timeout_s: config.timeout.as_secs_f64(),
             connect_timeout_s: config.timeout_connect.as_secs_f64(),
+            expect_size: config.expect_size,
             abort: config.abort.map(|abort| abort.to_string()),
             backend_header: config.backend_header_shown.clone(),
             run_id: config.run_id.clone(),

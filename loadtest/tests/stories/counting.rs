@@ -104,6 +104,19 @@ fn a_share_of_the_requests_is_given_up_by_closing_and_counted_apart() {
 }
 
 #[test]
+fn an_answer_that_looks_complete_and_has_another_size_is_a_failure_if_that_was_asked_for() {
+    let server = Server::start(|seq| match seq {
+        2 => Reply::Say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".into()),
+        4 => Reply::Say("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n".into()),
+        _ => Reply::Say(ok("http://b1")),
+    });
+    let (code, report) = run(&format!("-c 1 -n 6 -expect-size 3 {}", server.url()));
+    assert_eq!((code, errors(&report)), (1, vec![("wrong_size", 1), ("http_4xx", 1)]));
+    assert_eq!(report["failed_seqs"], serde_json::json!([[2, 2], [4, 4]]));
+    assert_eq!(report["errors"][0]["sample"], "complete, with 2 bytes");
+}
+
+#[test]
 fn aborts_alone_are_no_failure_and_answers_that_came_before_are_successes() {
     let server = Server::start(|_| Reply::Say(ok("http://b1")));
     let (code, report) = run(&format!("-c 2 -n 50 -abort 100%@5s {}", server.url()));

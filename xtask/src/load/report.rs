@@ -78,6 +78,9 @@ pub(crate) struct PerBackend {
     pub(crate) name: String,
     /// Its answers.
     pub(crate) count: u64,
+    /// 99 of 100 of the successful ones came within this time, in microseconds.
+    #[serde(default)]
+    pub(crate) p99_us: f64,
 }
 
 /// Failures of one kind.

@@ -126,6 +126,9 @@ pub(crate) struct Expect {
     /// Answers by backend, as numbers or shares.
     #[serde(default)]
     pub(crate) share: BTreeMap<String, Bound>,
+    /// 99 of 100 successful answers of a backend, by its name.
+    #[serde(default)]
+    pub(crate) p99_of: BTreeMap<String, Bound>,
     /// Answers by status.
     #[serde(default)]
     pub(crate) status: BTreeMap<String, Bound>,

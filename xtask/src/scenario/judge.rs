@@ -72,6 +72,7 @@ fn whole_run(expect: &Expect, facts: &Facts) -> Vec<Verdict> {
     let mut verdicts = judge_each("", plain);
     let counts = facts.report.backends.iter().map(|one| (one.name.as_str(), one.count)).collect();
     verdicts.extend(shares("", &expect.share, &counts, facts));
+    verdicts.extend(expect.p99_of.iter().map(|(id, bound)| p99_of(id, bound, facts)));
     for (status, bound) in &expect.status {
         let answers = facts.report.statuses.get(status).copied().unwrap_or(0);
         verdicts.push(verdict(format!("status {status}"), bound, count(answers)));
@@ -131,6 +132,13 @@ fn shares(
         Verdict { is_timing: !place.is_empty(), ..verdict }
     };
     wanted.iter().map(one).collect()
+}
+
+/// A backend without an answer has none that is quick.
+fn p99_of(id: &str, bound: &Bound, facts: &Facts) -> Verdict {
+    let row = facts.report.backends.iter().find(|row| Some(&row.name) == facts.urls.get(id));
+    let p99_us = row.map_or(f64::INFINITY, |row| row.p99_us);
+    verdict(format!("p99 of {id}"), bound, Measured::Millis(p99_us / 1000.0))
 }
 
 fn only_errors(kinds: &[String], facts: &Facts) -> Verdict {

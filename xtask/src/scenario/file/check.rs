@@ -89,6 +89,15 @@ fn kinds(scenario: &Scenario) -> Result<()> {
             bail!("expect: a number of answers cannot be {bound}");
         }
     }
+    for bound in expect.p99_of.values() {
+        if !bound.suits(time) {
+            bail!("expect: p99_of cannot be {bound}");
+        }
+    }
+    let ids = scenario.backend_ids();
+    if let Some(id) = expect.p99_of.keys().find(|id| !ids.contains(id)) {
+        bail!("expect: there is no backend {id}");
+    }
     shares.into_iter().try_for_each(|by_id| check_shares(scenario, by_id, [count, share]))
 }
 

@@ -11,7 +11,7 @@ fn report(ok: u64, failed: u64) -> Report {
         r#"{{"started":"2026-11-23T06:50:00Z","duration_s":1,
             "totals":{{"sent":{},"ok":{ok},"failed":{failed}}},
             "latency":{{"response":{{"p50_us":900,"p99_us":1500,"max_us":2000}}}},
-            "backends":[{{"name":"http://one","count":2}},{{"name":"http://two","count":1}}],
+            "backends":[{{"name":"http://one","count":2,"p99_us":4000}},{{"name":"http://two","count":1}}],
             "statuses":{{"200":{ok},"503":{failed}}},
             "errors":[{{"kind":"http_5xx","count":{failed}}}]}}"#,
         ok + failed
@@ -128,6 +128,12 @@ fn what_was_given_up_on_purpose_fails_no_window() {
     facts.answers = vec![answer(0.5, "ok", Some("http://one")), answer(0.6, "aborted", None)];
     let text = "aborted = 0\n[[expect.window]]\nfrom = '0s'\nfailed = 0\nok = '100%'";
     assert_eq!(judged(text, &facts)[..3], ["aborted: 0", "0.0 s–end ok: 1", "0.0 s–end failed: 0"]);
+}
+
+#[test]
+fn a_backend_has_a_p99_of_its_own_unless_it_never_answered() {
+    let text = "p99_of = { b1 = '< 5ms', b3 = '< 5ms' }";
+    assert_eq!(judged(text, &facts(3, 0))[..2], ["p99 of b1: 4.0 ms", "!p99 of b3: inf ms"]);
 }
 
 #[test]
