@@ -151,6 +151,13 @@ impl Shape {
         head
     }
 
+    /// The body of its answers without any framing, as far as it fits a block.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let bytes = self.body_bytes.min(BLOCK_BYTES as u64) as usize;
+        let line = self.id.bytes().chain([b'\n']);
+        line.chain(FILLER.iter().copied().cycle()).take(bytes).collect()
+    }
+
     fn make_block(&self) -> Bytes {
         let mut block = Vec::new();
         self.piece(&mut block, self.block_content());

@@ -35,7 +35,7 @@ pub(super) async fn go(
         }
         Fault::Framing(kind) => {
             link.discard_body(request).await?;
-            misframed::answer(link, kind).await?;
+            misframed::answer(link, &rules.shape, kind).await?;
         }
         Fault::Truncate(bytes) => part(link, rules, request, bytes).await?,
         Fault::Hang(Some(bytes)) => {
