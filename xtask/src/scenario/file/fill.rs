@@ -74,6 +74,9 @@ enum Value {
 /// By name; `None` where the file does not say it.
 type Names = BTreeMap<&'static str, Option<Value>>;
 
+/// Alone these are written in braces: `timeout` alone is a kind of error.
+const IN_BRACES: [&str; 4] = ["interval", "timeout", "fall", "rise"];
+
 /// Fills in names and sums.
 pub(super) fn fill(text: &str) -> Result<String> {
     let known: Known = toml::from_str(text)?;
@@ -139,7 +142,8 @@ fn sums(line: &str, names: &Names) -> Result<String> {
 fn sum(text: &str, names: &Names) -> Result<Option<String>> {
     let rest = text.trim_start_matches(['<', '>', '=', ' ']);
     let relation = &text[..text.len() - rest.len()];
-    let is_sum = rest.contains(" + ") || rest.contains(" * ") || names.contains_key(rest);
+    let is_name = names.contains_key(rest) && !IN_BRACES.contains(&rest);
+    let is_sum = rest.contains(" + ") || rest.contains(" * ") || is_name;
     let terms: Option<Vec<Vec<&str>>> =
         rest.split(" + ").map(|term| factors(term, names)).collect();
     let Some(terms) = terms.filter(|_| is_sum) else { return Ok(None) };
@@ -246,9 +250,13 @@ mod tests {
             "config = \"\"\"\nchecks: { interval: {interval} }\na: \"1s + detect\"\n\"\"\"\n";
         let config = filled(config);
         assert!(config.contains("interval: 200ms") && config.contains("1s + detect"), "{config}");
-        for line in
-            ["# \"1s + detect\"", "says = \"backend is DOWN\"", "about = \"a + b\"", "at = \"1s\""]
-        {
+        for line in [
+            "# \"1s + detect\"",
+            "only_errors = [\"timeout\"]",
+            "says = \"backend is DOWN\"",
+            "about = \"a + b\"",
+            "at = \"1s\"",
+        ] {
             assert_eq!(filled(line), line);
         }
     }
