@@ -44,13 +44,22 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
-/// Counts of runs by how they ended.
+/// Counts of runs by how they ended, and of what was sent in them.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     passed: u32,
     failed: u32,
     inconclusive: u32,
     broken: u32,
+    sums: Sums,
+}
+
+/// Requests of all runs together.
+#[derive(Debug, Default)]
+struct Sums {
+    sent: u64,
+    failed: u64,
+    accounts: accounts::Accounts,
 }
 
 /// Runs the command.
@@ -89,10 +98,10 @@ pub(crate) fn check(text: &str) -> Result<()> {
     Scenario::parse("text", text).map(drop)
 }
 
-/// Runs scenarios that other files have.
-pub(crate) fn run_files(paths: &[PathBuf]) -> Result<Outcome> {
-    let names = paths.iter().map(|path| path.display().to_string()).collect();
-    run(&Args { names, repeat: 1, keep: false, out: None })
+/// Runs scenarios that other files have, once each.
+pub(crate) fn run_files(paths: &[PathBuf]) -> Result<Tally> {
+    let chosen: Vec<_> = paths.iter().map(|path| Scenario::read(path)).collect::<Result<_>>()?;
+    run_all(&chosen, 1, false, &cargo::target_dir().join("scenario"))
 }
 
 /// Builds the programs and runs these scenarios one after the other.
@@ -103,7 +112,7 @@ fn run_all(chosen: &[Scenario], repeat: u32, keep: bool, folder: &Path) -> Resul
     for scenario in chosen {
         for _ in 0..repeat {
             let folder = new_folder(folder, &scenario.name)?;
-            let outcome = run_one(scenario, &programs, &folder)?;
+            let outcome = run_one(scenario, &programs, &folder, &mut tally.sums)?;
             tally.count(outcome);
             match outcome {
                 Outcome::Passed if !keep => fs::remove_dir_all(&folder)?,
@@ -116,7 +125,12 @@ fn run_all(chosen: &[Scenario], repeat: u32, keep: bool, folder: &Path) -> Resul
 }
 
 /// Runs one scenario and prints what came out; only Ctrl-C is an error.
-fn run_one(scenario: &Scenario, programs: &Programs, folder: &Path) -> Result<Outcome> {
+fn run_one(
+    scenario: &Scenario,
+    programs: &Programs,
+    folder: &Path,
+    sums: &mut Sums,
+) -> Result<Outcome> {
     show::title(scenario);
     let begun = Instant::now();
     let facts = match run::run(scenario, programs, folder) {
@@ -127,6 +141,7 @@ fn run_one(scenario: &Scenario, programs: &Programs, folder: &Path) -> Result<Ou
             return Ok(Outcome::Infrastructure);
         }
     };
+    sums.add(&facts);
     let verdicts = judge::judge(&scenario.expect, &facts);
     let starved = facts.starved();
     let outcome = judge::outcome(&verdicts, starved.is_some());
@@ -147,13 +162,23 @@ impl Tally {
     }
 
     /// The worst of all.
-    fn outcome(&self) -> Outcome {
+    pub(crate) fn outcome(&self) -> Outcome {
         match self {
             Self { failed: 1.., .. } => Outcome::Failed,
             Self { broken: 1.., .. } => Outcome::Infrastructure,
             Self { inconclusive: 1.., .. } => Outcome::Inconclusive,
             _ => Outcome::Passed,
         }
+    }
+
+    /// What became of all requests, where every scenario looked into the journals.
+    pub(crate) fn balance(&self) -> String {
+        let Sums { sent, failed, accounts } = &self.sums;
+        let amplification = accounts.seen as f64 / (*sent).max(1) as f64;
+        format!(
+            "{sent} sent, {failed} failed, {} lost, {} run twice, amplification {amplification:.3}",
+            accounts.lost, accounts.run_twice
+        )
     }
 
     fn text(&self) -> String {
@@ -164,6 +189,14 @@ impl Tally {
             }
         }
         text
+    }
+}
+
+impl Sums {
+    fn add(&mut self, facts: &facts::Facts) {
+        self.sent += facts.report.totals.sent;
+        self.failed += facts.report.totals.failed;
+        self.accounts.add(facts.accounts.unwrap_or_default());
     }
 }
 

@@ -17,6 +17,16 @@ pub(crate) struct Accounts {
     pub(crate) seen: u64,
 }
 
+impl Accounts {
+    /// Adds those of another run.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.run_twice += other.run_twice;
+        self.failed_but_seen += other.failed_but_seen;
+        self.seen += other.seen;
+    }
+}
+
 /// Balances `sent` requests, numbered from 0, of which `failed` failed or were given up, against all
 /// journals.
 pub(crate) fn balance(sent: u64, failed: &[(u64, u64)], journals: &[Vec<SeqRange>]) -> Accounts {
