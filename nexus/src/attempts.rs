@@ -19,7 +19,7 @@ use crate::worker::{Picked, Taken};
 pub use watch::Watch;
 
 /// What a failure counts as where answers are counted.
-pub const AS_BAD_AS: u16 = 502;
+const AS_BAD_AS: u16 = 502;
 
 /// What was tried so far.
 #[derive(Default)]
@@ -100,6 +100,9 @@ impl Attempts {
         let policy = exchange.retry();
         let why = match retry::decide(policy, failure, self.facts(exchange)) {
             Again::Fresh => return Follow::Fresh,
+            Again::Elsewhere if !pool.has_left(&[&self.tried[..], &[backend.place()]].concat()) => {
+                Some(WhyNot::NobodyElse)
+            }
             Again::Elsewhere => self.why_not_again(pool, policy, failure),
             Again::No(why) => Some(why),
         };
@@ -179,6 +182,7 @@ impl Attempts {
         self.why_not = next.as_ref().err().copied().or(self.why_not);
         if next.is_ok() {
             self.note(backend, failure);
+            self.rival = None;
         }
         next.ok()
     }

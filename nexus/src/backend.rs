@@ -250,6 +250,7 @@ impl Backend {
                 tracing::warn!(%backend, cause, seconds, times, "backend is ejected");
             }
             Standing::HalfOpen(_) => {
+                self.conduct.begin_trials(self.in_flight());
                 self.journal.turn(Turn::HalfOpen);
                 tracing::info!(%backend, "ejected backend is tried out");
             }

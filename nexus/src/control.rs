@@ -168,11 +168,9 @@ pub struct Control {
     is_ramping: bool,
 }
 
-/// From one step of a slow start to the next.
-const RAMP_STEP: Duration = Duration::from_millis(100);
-
-/// From one step of load shedding to the next: an overload is felt within a second.
-const SHEDDING_STEP: Duration = Duration::from_millis(100);
+/// From one step of a slow start, and of load shedding, to the next: an overload is felt within a
+/// second.
+const STEP: Duration = Duration::from_millis(100);
 
 impl Control {
     /// Takes control over what is published, and of the workers' listeners.
@@ -214,16 +212,18 @@ impl Control {
     pub async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         let bell = Arc::clone(&self.bell);
         let mut seconds = tokio::time::interval(Duration::from_secs(1));
-        let mut tenths = tokio::time::interval(SHEDDING_STEP);
+        let mut tenths = tokio::time::interval(STEP);
         for ticks in [&mut seconds, &mut tenths] {
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         }
         loop {
             tokio::select! {
                 () = bell.notified() => self.lay_out(),
-                () = tokio::time::sleep(RAMP_STEP), if self.is_ramping => self.lay_out(),
-                _ = tenths.tick(), if self.is_shedding() => {
+                _ = tenths.tick(), if self.is_ramping || self.is_shedding() => {
                     self.published.current().pools.iter().for_each(Pool::adapt);
+                    if self.is_ramping {
+                        self.lay_out();
+                    }
                 }
                 _ = seconds.tick() => {
                     let snapshot = self.published.current();

@@ -209,8 +209,10 @@ pub struct Ejection {
     pub standing: Standing,
     /// How often it was ejected in a row.
     pub times: u32,
-    /// When the window, or the standing, began.
+    /// When the standing began.
     since: Duration,
+    /// When the window began.
+    window_since: Duration,
 }
 
 impl Ejection {
@@ -248,12 +250,13 @@ impl Ejection {
             Standing::HalfOpen(_) if seen.good >= rules.half_open => Standing::In,
             as_it_is => as_it_is,
         };
-        let is_window_over = next == Standing::In && now.saturating_sub(self.since) >= rules.window;
+        let is_window_over =
+            next == Standing::In && now.saturating_sub(self.window_since) >= rules.window;
         if next != self.standing {
-            (self.standing, self.since) = (next, now);
+            (self.standing, self.since, self.window_since) = (next, now, now);
             Step::Changed
         } else if is_window_over && rules.looks_back() {
-            self.since = now;
+            self.window_since = now;
             Step::NewWindow
         } else {
             Step::Stays
@@ -359,6 +362,21 @@ mod tests {
         assert_eq!(ejection.standing, Standing::In);
         ejection.step(&RULES, bad, FREE, at(94));
         assert_eq!(ejection.standing, out(Cause::Consecutive5xx, 184), "three times as long");
+    }
+
+    #[test]
+    fn a_long_time_of_good_conduct_makes_good_however_many_windows_it_has() {
+        let bad = Seen { streak_5xx: 3, bad: 3, ..NOTHING };
+        let mut ejection = Ejection::default();
+        ejection.step(&RULES, bad, FREE, at(0));
+        ejection.step(&RULES, NOTHING, FREE, at(30));
+        ejection.step(&RULES, Seen { good: 2, ..NOTHING }, FREE, at(31));
+        for seconds in (41..=131).step_by(10) {
+            let step = ejection.step(&RULES, Seen { good: 50, ..NOTHING }, FREE, at(seconds));
+            assert_eq!(step, Step::NewWindow);
+        }
+        ejection.step(&RULES, bad, FREE, at(132));
+        assert_eq!(ejection.standing, out(Cause::Consecutive5xx, 162), "as the first time");
     }
 
     #[test]

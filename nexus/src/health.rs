@@ -166,6 +166,8 @@ impl Health {
         let is_ready = self.is_ready();
         if is_ready {
             (self.verdict, self.is_ready, self.until) = (Verdict::Up, false, Duration::ZERO);
+            // A time that was not served does not make the next one longer.
+            self.stay /= 2;
         }
         is_ready
     }
@@ -283,6 +285,17 @@ mod tests {
         health.observe(ok(&health), seconds(4));
         assert!(health.release());
         assert_eq!(health.verdict, Verdict::Up);
+    }
+
+    #[test]
+    fn a_stay_that_was_cut_short_makes_the_next_one_no_longer() {
+        let mut health = up();
+        for (now, stay) in (0..).zip([0, 0, 5, 5, 5, 5]) {
+            health.observe(FAILED, seconds(now));
+            assert_eq!(health.kept_out(seconds(now)), Some(seconds(stay)).filter(|_| stay > 0));
+            health.observe(ok(&health), seconds(now));
+            assert_eq!(health.release(), stay > 0);
+        }
     }
 
     proptest::proptest! {

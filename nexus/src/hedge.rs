@@ -12,12 +12,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use crate::attempts::{Attempts, Watch};
 use crate::backend::connections::Lease;
 use crate::dial;
-use crate::exchange::{Exchange, Incoming};
+use crate::exchange::{Exchange, Incoming, Upload};
 use crate::forward::{self, Answered, Upstream};
 use crate::place::{self, Choice};
 use crate::reason::{Fault, Reason};
@@ -38,7 +38,7 @@ pub async fn attempt(
     exchange: &mut Exchange<'_>,
     attempts: &mut Attempts,
     choice: &Choice,
-    (backend, fresh): (&Picked, bool),
+    (backend, fresh, watch): (&Picked, bool, &Watch),
     after: Duration,
 ) -> Result<Box<Answered>, Failure> {
     let mut rival = Rival::new(backend, after);
@@ -51,7 +51,7 @@ pub async fn attempt(
         poll_fn(poll).await
     };
     let failure = match opened {
-        None => return Ok(rival.wins(attempts, None)),
+        None => return Ok(rival.wins(exchange, attempts, (watch, None))),
         Some(Err(reason)) => forward::unopened(backend, reason),
         Some(Ok(mut upstream)) => {
             exchange.start(backend);
@@ -65,7 +65,7 @@ pub async fn attempt(
                 Poll::Pending => rival.poll_won(cx, exchange, attempts, choice).map(|()| None),
             };
             match poll_fn(poll).await {
-                None => return Ok(rival.wins(attempts, None)),
+                None => return Ok(rival.wins(exchange, attempts, (watch, None))),
                 Some(head) => match forward::conclude(exchange, upstream, &mut incoming, head) {
                     Ok(answered) => {
                         rival.loses(attempts);
@@ -77,15 +77,18 @@ pub async fn attempt(
         }
     };
     if rival.is_under_way() && failure.reason.facts().fault == Fault::Backend {
-        exchange.client.deadline.set(rival.limit + AFTER);
+        let left = rival.until.saturating_duration_since(Instant::now());
+        exchange.client.deadline.set(left + AFTER);
         let poll = |cx: &mut Context<'_>| match rival.poll_won(cx, exchange, attempts, choice) {
-            Poll::Ready(()) => Poll::Ready(true),
-            Poll::Pending if !rival.is_under_way() => Poll::Ready(false),
-            Poll::Pending => exchange.poll_over(cx).map(|_| false),
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending if !rival.is_under_way() => Poll::Ready(Some(failure.reason)),
+            Poll::Pending => exchange.poll_over(cx).map(Some),
         };
-        if poll_fn(poll).await {
-            return Ok(rival.wins(attempts, Some(failure)));
-        }
+        return match poll_fn(poll).await {
+            None => Ok(rival.wins(exchange, attempts, (watch, Some(failure)))),
+            // Why the first has failed, or why there is no more use in waiting.
+            Some(reason) => Err(Failure { reason, ..failure }),
+        };
     }
     Err(failure)
 }
@@ -99,27 +102,24 @@ struct Rival {
     first: Picked,
     state: State,
     /// How long it may take.
-    limit: Duration,
+    until: Instant,
 }
 
 enum State {
     /// Until then the first is waited for alone.
     Waits(Pin<Box<Sleep>>),
     /// It is under way, at a place of its own.
-    UnderWay(Taken, Began, Pin<Box<dyn Future<Output = Outcome>>>),
+    UnderWay(Taken, Watch, Pin<Box<dyn Future<Output = Outcome>>>),
     /// It has answered.
     Answered(Taken, Box<Answered>),
     /// There is none, or none any more.
     Over,
 }
 
-/// When it began.
-type Began = Instant;
-
 impl Rival {
     fn new(first: &Picked, after: Duration) -> Self {
         let waits = State::Waits(Box::pin(sleep_until(Instant::now() + after)));
-        Self { first: first.clone(), state: waits, limit: Duration::ZERO }
+        Self { first: first.clone(), state: waits, until: Instant::now() }
     }
 
     fn is_under_way(&self) -> bool {
@@ -138,20 +138,24 @@ impl Rival {
             ready!(sleep.as_mut().poll(cx));
             self.state = self.begin(exchange, attempts, choice).unwrap_or(State::Over);
         }
-        let State::UnderWay(_, began, answer) = &mut self.state else { return Poll::Pending };
+        let State::UnderWay(_, _, answer) = &mut self.state else { return Poll::Pending };
         let outcome = ready!(answer.as_mut().poll(cx));
-        let watch = Watch::since(exchange.pool(), began.into_std());
-        let State::UnderWay(taken, ..) = std::mem::replace(&mut self.state, State::Over) else {
+        let State::UnderWay(taken, watch, _) = std::mem::replace(&mut self.state, State::Over)
+        else {
             unreachable!("it was under way a moment ago");
         };
         match outcome {
             Ok(answered) => {
-                watch.counts(&answered.upstream.backend, answered.response.head.status);
+                watch.counts(
+                    exchange.pool(),
+                    &answered.upstream.backend,
+                    answered.response.head.status,
+                );
                 self.state = State::Answered(taken, answered);
                 Poll::Ready(())
             }
             Err((backend, failure)) => {
-                watch.failed(&backend, failure);
+                watch.failed(exchange.pool(), &backend, failure);
                 attempts.note(&backend, failure);
                 Poll::Pending
             }
@@ -178,20 +182,36 @@ impl Rival {
         }
         attempts.count += 1;
         attempts.tried.push(backend.place());
-        self.limit = exchange.timeout_connect() + exchange.timeout_response();
+        let limits = Limits {
+            connect: exchange.timeout_connect(),
+            response: exchange.timeout_response(),
+            until: exchange.until.map(Instant::from_std),
+        };
+        self.until = Instant::now() + limits.connect + limits.response;
+        let watch = Watch::start(pool, &backend);
         let worker = Rc::clone(&exchange.client.worker);
-        let to_head = exchange.request.is_head;
-        let limits = (exchange.timeout_connect(), exchange.timeout_response());
-        let answer = ask(worker, backend, message, to_head, limits);
-        Some(State::UnderWay(taken, Instant::now(), Box::pin(answer)))
+        let answer = ask(worker, backend, message, exchange.request.is_head, limits);
+        Some(State::UnderWay(taken, watch, Box::pin(answer)))
     }
 
     /// Writes the first down as lost, with its failure if it had one; returns the answer.
-    fn wins(self, attempts: &mut Attempts, failure: Option<Failure>) -> Box<Answered> {
+    fn wins(
+        self,
+        exchange: &mut Exchange<'_>,
+        attempts: &mut Attempts,
+        (watch, failure): (&Watch, Option<Failure>),
+    ) -> Box<Answered> {
         let State::Answered(taken, answered) = self.state else {
             unreachable!("it has answered");
         };
+        match failure {
+            Some(failure) => watch.failed(exchange.pool(), &self.first, failure),
+            None => watch.outrun(exchange.pool(), &self.first),
+        }
         attempts.note(&self.first, failure.unwrap_or(Failure::OUTRUN));
+        attempts.tried.push(self.first.place());
+        // Whoever answers has the whole request: nothing of what the first was sent is for it.
+        exchange.upload_state = Upload::Done;
         attempts.rival = Some(taken);
         answered
     }
@@ -204,25 +224,47 @@ impl Rival {
     }
 }
 
+/// How long the other attempt may take.
+struct Limits {
+    connect: Duration,
+    response: Duration,
+    /// When all attempts are over.
+    until: Option<Instant>,
+}
+
+impl Limits {
+    /// Says why something was too late: for itself, or since all is.
+    fn why(&self, reason: Reason) -> Reason {
+        let is_over = self.until.is_some_and(|until| Instant::now() >= until);
+        if is_over { Reason::TotalTimeout } else { reason }
+    }
+
+    /// Returns when something is too late that may take so long.
+    fn until(&self, limit: Duration) -> Instant {
+        let own = Instant::now() + limit;
+        self.until.map_or(own, |until| own.min(until))
+    }
+}
+
 /// Sends a copy of a request, and reads the head of its answer.
 async fn ask(
     worker: Rc<Worker>,
     backend: Picked,
     message: Vec<u8>,
     to_head: bool,
-    (connect, response): (Duration, Duration),
+    limits: Limits,
 ) -> Outcome {
     let idle = worker.idle.borrow_mut().take(&backend, false);
     let reused = idle.is_some();
     let failed = |reason, progress| (backend.clone(), Failure { reason, progress, reused });
     let opened = match idle {
         Some(open) => Ok(open),
-        None => open(&backend, connect).await,
+        None => open(&backend, limits.connect).await,
     };
     let (stream, lease) = match opened {
         Ok(open) => open,
         Err(reason) => {
-            let failure = forward::unopened(&backend, reason);
+            let failure = forward::unopened(&backend, limits.why(reason));
             return Err((backend, failure));
         }
     };
@@ -230,7 +272,8 @@ async fn ask(
         Upstream { stream, lease, backend: backend.clone(), reused, downs: backend.downs() };
     let mut incoming = Incoming::default();
     let head = poll_head(&mut upstream, &message, &mut incoming, to_head);
-    let head = timeout(response, head).await.unwrap_or(Err(Reason::ResponseTimeout));
+    let head = timeout_at(limits.until(limits.response), head).await;
+    let head = head.unwrap_or_else(|_| Err(limits.why(Reason::ResponseTimeout)));
     let progress = if incoming.has_answered { Progress::Answered } else { Progress::Sent };
     let answered = head.and_then(|head| Ok((forward::download(&head, incoming.take())?, head)));
     match answered {

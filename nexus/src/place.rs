@@ -147,6 +147,9 @@ pub async fn back_off(exchange: &mut Exchange<'_>, max: Duration) -> Result<(), 
     tokio::select! {
         biased;
         reason = poll_fn(|cx| exchange.poll_over(cx)) => Err(reason),
-        () = sleep_until(Instant::now() + wait) => Ok(()),
+        () = sleep_until(Instant::now() + wait) => match exchange.is_too_late() {
+            true => Err(Reason::TotalTimeout),
+            false => Ok(()),
+        },
     }
 }

@@ -234,7 +234,8 @@ impl Pool {
     /// control task calls this. Returns whether a backend is on its way to its whole weight: then
     /// it is to be called again soon.
     pub fn lay_out(&self) -> bool {
-        if !self.backends.iter().any(|backend| backend.is_well()) {
+        let mut all = self.backends.iter().zip(&self.settings.backends);
+        if !all.any(|(one, wanted)| one.is_well() && one.orders.weight(wanted.weight) > 0) {
             self.backends.iter().for_each(|backend| backend.release());
         }
         let is_judging = self.judge() | self.judge_whole();
@@ -286,7 +287,7 @@ impl Pool {
     pub fn admit(&self, priority: impl Fn() -> Priority) -> Result<Option<Admitted>, Refused> {
         let (breaker, shedding) = (self.settings.breaker.as_ref(), self.settings.shedding.as_ref());
         if self.is_closed() {
-            return Err(Reason::TooFewBackends.into());
+            return Err(self.admission.refuse(Reason::TooFewBackends, None));
         }
         if breaker.is_none() && shedding.is_none() {
             return Ok(None);
@@ -376,10 +377,12 @@ impl Pool {
         let weight = (weight * part).max(weight.min(1));
         // Whoever waits in the queue must not fall on a backend that has just returned, either.
         let ramped = |max: u32| u64::from(max) * u64::from(part) / u64::from(whole);
-        let is_tried_out =
-            (backend.conduct.is_half_open() && !backend.is_used_anyway()).then_some(1);
-        let room = is_tried_out.or(wanted.under_way_max()).map(|max| ramped(max).max(1) as u32);
-        let requests_max = room.unwrap_or(u32::MAX);
+        let is_tried_out = backend.conduct.is_half_open() && !backend.is_used_anyway();
+        let room = wanted.under_way_max().map(|max| ramped(max).max(1) as u32);
+        let requests_max = match room.unwrap_or(u32::MAX) {
+            max if is_tried_out => max.min(backend.conduct.trial_room(backend.in_flight())),
+            max => max,
+        };
         backend.room.set(requests_max, weight > 0);
         Member {
             candidate: Candidate { place, weight, is_available, id, requests_max },

@@ -56,6 +56,8 @@ pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
             None => interval,
         };
         let interval = jittered(interval, probing.jitter, fastrand::u32(0..=2 * probing.jitter));
+        // From the beginning of one to that of the next, so that one that hangs is found in time.
+        let interval = interval.saturating_sub(took);
         if timeout(interval, backend.doubted()).await.is_ok() {
             sleep(interval.min(SECOND_LOOK)).await;
         }
@@ -70,7 +72,8 @@ fn jittered(interval: Duration, percent: u32, dice: u32) -> Duration {
 /// Opens a connection, which carries no request of a client; asks what is to be asked; closes it.
 async fn probe(backend: &Backend, probing: &Probing, question: &Question) -> Result<(), Reason> {
     let until = Instant::now() + probing.timeout;
-    resolve(backend, probing.timeout).await;
+    // Half of the time at most: a look-up that hangs says nothing against known addresses.
+    resolve(backend, probing.timeout / 2).await;
     let in_time = async |answer: Answer<'_>| match timeout_at(until, answer).await {
         Ok(answer) => answer,
         Err(_) => Err(Reason::ResponseTimeout),

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use crate::attempts::{AS_BAD_AS, Attempts, Follow, Watch};
+use crate::attempts::{Attempts, Follow, Watch};
 use crate::buffer::Buffer;
 use crate::connection::{After, Client};
 use crate::exchange::Exchange;
@@ -82,8 +82,9 @@ async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Pi
             (Some(backend), respond::relay(exchange, answered).await)
         }
         Err(reason) => {
-            if reason.facts().fault == Fault::Backend {
-                attempts.tell_pool(exchange.pool(), AS_BAD_AS);
+            let has_hung = reason == Reason::TotalTimeout && attempts.count > 0;
+            if reason.facts().fault == Fault::Backend || has_hung {
+                attempts.tell_pool(exchange.pool(), reason.facts().status);
             }
             let refusal = Refusal { attempts: attempts.count, ..reason.into() };
             (None, own::refuse(exchange, refusal).await)
@@ -125,17 +126,17 @@ async fn find_answer(
         let backend = attempts.begin(exchange, pool, &taken);
         let mut fresh = false;
         let wait = loop {
-            let watch = Watch::start(pool);
+            let watch = Watch::start(pool, &backend);
             let answer = match pool.hedge_after(exchange.retry()) {
                 None => forward::attempt(exchange, &backend, fresh).await,
                 Some(after) => {
-                    let first = (&backend, fresh);
+                    let first = (&backend, fresh, &watch);
                     Box::pin(hedge::attempt(exchange, attempts, &choice, first, after)).await
                 }
             };
             match answer {
                 Ok(answered) => {
-                    watch.answered(&backend, &answered);
+                    watch.answered(pool, &backend, &answered);
                     next = attempts.leave(exchange, &choice, &answered);
                     if next.is_some() {
                         break exchange.retry().backoff_max(attempts.count);
@@ -145,7 +146,7 @@ async fn find_answer(
                     return Ok(answered);
                 }
                 Err(failure) => {
-                    watch.failed(&backend, failure);
+                    watch.failed(pool, &backend, failure);
                     match attempts.follow(exchange, pool, (&backend, failure)) {
                         Follow::Fresh => fresh = true,
                         Follow::Elsewhere(wait) => break wait,
@@ -154,6 +155,7 @@ async fn find_answer(
                 }
             }
         };
+        drop(taken);
         attempts.tried.push(backend.place());
         if !wait.is_zero() {
             Box::pin(place::back_off(exchange, wait)).await?;

@@ -4,86 +4,92 @@ use std::time::{Duration, Instant};
 
 use super::AS_BAD_AS;
 use crate::backend::{Backend, now_ms};
-use crate::ejection::Rules;
 use crate::forward::Answered;
 use crate::pool::Pool;
-use crate::pool::times::Times;
-use crate::reason::Fault;
+use crate::reason::{Fault, Reason};
 use crate::retry::Failure;
 use crate::worker::Picked;
 
-/// What an attempt says of its backend, as far as the pool wants to know.
-pub struct Watch<'p> {
-    /// When it began, if the algorithm goes by time.
+/// An attempt that is watched.
+pub struct Watch {
+    /// When it began, if that matters.
     began: Option<Instant>,
-    /// How bad answers eject, if they do.
-    rules: Option<&'p Rules>,
-    /// Whether connection errors are counted.
-    counts_errors: bool,
-    /// How long attempts take, if hedging wants to know.
-    times: Option<&'p Times>,
+    /// Whether it shows if an ejected backend answers well again. Others, from before, may come late
+    /// and show nothing.
+    is_trial: bool,
 }
 
-impl<'p> Watch<'p> {
+impl Watch {
     /// Begins with an attempt.
-    pub fn start(pool: &'p Pool) -> Self {
-        let settings = &pool.settings;
-        let rules = settings.ejection.as_ref();
-        let times = pool.times();
-        let is_timed = settings.algorithm.times()
-            || times.is_some()
+    pub fn start(pool: &Pool, backend: &Backend) -> Self {
+        let rules = pool.settings.ejection.as_ref();
+        let is_timed = pool.settings.algorithm.times()
+            || pool.times().is_some()
             || rules.is_some_and(|rules| rules.latency > 0);
         Self {
             began: is_timed.then(Instant::now),
-            rules,
-            counts_errors: settings.probing.request_errors > 1,
-            times,
+            is_trial: rules.is_some() && backend.conduct.is_half_open(),
         }
-    }
-
-    /// Looks back at an attempt that began then.
-    pub fn since(pool: &'p Pool, began: Instant) -> Self {
-        let watch = Self::start(pool);
-        Self { began: watch.began.map(|_| began), ..watch }
     }
 
     /// Tells of an answer.
     #[inline]
-    pub fn answered(self, backend: &Picked, answered: &Answered) {
+    pub fn answered(self, pool: &Pool, backend: &Picked, answered: &Answered) {
         // Whoever was asked as well has a watch of its own.
         if answered.upstream.backend.serial == backend.serial {
-            self.counts(backend, answered.response.head.status);
+            self.counts(pool, backend, answered.response.head.status);
         }
     }
 
     /// Counts an answer with this status.
-    pub fn counts(self, backend: &Backend, status: u16) {
+    pub fn counts(self, pool: &Pool, backend: &Backend, status: u16) {
         let took = self.began.map(|began| began.elapsed());
         if let Some(took) = took {
-            backend.latency.observe(took.as_micros() as f32, now_ms());
-            if let Some(times) = self.times {
-                times.observe(took);
-            }
+            took_so_long(pool, backend, took);
         }
-        if let Some(rules) = self.rules {
+        if let Some(rules) = pool.settings.ejection.as_ref().filter(|_| self.shows(backend)) {
             backend.answered(rules, status, took.filter(|_| rules.latency > 0));
         }
-        if self.counts_errors {
+        if pool.settings.probing.request_errors > 1 {
             backend.forgive();
         }
     }
 
     /// Tells of a failure, which counts as a slow answer, or whoever fails quickly would look best.
-    pub fn failed(&self, backend: &Backend, failure: Failure) {
-        if failure.reason.facts().fault != Fault::Backend {
+    pub fn failed(&self, pool: &Pool, backend: &Backend, failure: Failure) {
+        const AS_SLOW_AS: Duration = Duration::from_secs(1);
+        // All attempts were too late, but it is this one that did not answer.
+        let has_hung = failure.reason == Reason::TotalTimeout && !failure.is_unsent();
+        if failure.reason.facts().fault != Fault::Backend && !has_hung {
             return;
         }
-        const AS_SLOW_AS: Duration = Duration::from_secs(1);
         if let Some(began) = self.began {
             backend.latency.observe(began.elapsed().max(AS_SLOW_AS).as_micros() as f32, now_ms());
         }
-        if let Some(rules) = self.rules.filter(|_| !failure.was_stale()) {
+        let counts = self.shows(backend) && !failure.was_stale();
+        if let Some(rules) = pool.settings.ejection.as_ref().filter(|_| counts) {
             backend.answered(rules, AS_BAD_AS, None);
         }
+    }
+
+    /// Tells that it was given up since another has answered first: it has taken so long at least.
+    pub fn outrun(&self, pool: &Pool, backend: &Backend) {
+        let Some(took) = self.began.map(|began| began.elapsed()) else { return };
+        took_so_long(pool, backend, took);
+        let rules = pool.settings.ejection.as_ref().filter(|_| self.shows(backend));
+        if rules.is_some_and(|rules| rules.latency > 0) {
+            backend.conduct.took(took);
+        }
+    }
+
+    fn shows(&self, backend: &Backend) -> bool {
+        self.is_trial || !backend.conduct.is_half_open()
+    }
+}
+
+fn took_so_long(pool: &Pool, backend: &Backend, took: Duration) {
+    backend.latency.observe(took.as_micros() as f32, now_ms());
+    if let Some(times) = pool.times() {
+        times.observe(took);
     }
 }

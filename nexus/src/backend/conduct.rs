@@ -15,6 +15,8 @@ pub struct Conduct {
     good: AtomicU32,
     bad: AtomicU32,
     micros: AtomicU64,
+    /// Requests from before it was tried out that are still under way.
+    left_over: AtomicU32,
     is_out: AtomicBool,
     is_half_open: AtomicBool,
     ejection: Mutex<Ejection>,
@@ -50,6 +52,25 @@ impl Conduct {
             || reaches(gateway, rules.consecutive_gateway)
             || self.is_half_open.load(Relaxed);
         is_over && !self.is_out.load(Relaxed)
+    }
+
+    /// Counts an answer that has not come in this time.
+    pub fn took(&self, took: Duration) {
+        self.micros.fetch_add(took.as_micros() as u64, Relaxed);
+        self.good.fetch_add(1, Relaxed);
+    }
+
+    /// Notes how many requests are under way when it begins to be tried out.
+    pub fn begin_trials(&self, under_way: u32) {
+        self.left_over.store(under_way, Relaxed);
+    }
+
+    /// Returns how many requests it may have under way while it is tried out: one, and those from
+    /// before, tunnels and downloads, which may last. Only the control task calls this.
+    pub fn trial_room(&self, under_way: u32) -> u32 {
+        let left_over = self.left_over.load(Relaxed).min(under_way);
+        self.left_over.store(left_over, Relaxed);
+        left_over.saturating_add(1)
     }
 
     /// Says whether it gets no requests for what it answered.

@@ -103,7 +103,8 @@ impl Admission {
                     self.peak.fetch_max(before + 1, Relaxed);
                     Instant::now()
                 });
-                let (admission, is_retrying) = (Arc::clone(self), Cell::new(false));
+                let (is_trial, is_retrying) = (Cell::new(is_trial), Cell::new(false));
+                let admission = Arc::clone(self);
                 Ok(Admitted { admission, began, is_trial, is_retrying })
             }
             Err(taken) if taken >= fixed => Err(self.refuse(Reason::PoolFull, None)),
@@ -111,7 +112,8 @@ impl Admission {
         }
     }
 
-    fn refuse(&self, reason: Reason, retry_after: Option<u64>) -> Refused {
+    /// Counts a request that is not let in.
+    pub(super) fn refuse(&self, reason: Reason, retry_after: Option<u64>) -> Refused {
         self.refused.fetch_add(1, Relaxed);
         Refused { reason, retry_after }
     }
@@ -194,7 +196,8 @@ fn one_below(max: u32) -> impl FnMut(u32) -> Option<u32> {
 pub struct Admitted {
     admission: Arc<Admission>,
     began: Option<Instant>,
-    is_trial: bool,
+    /// Whether the place of a trial is still held.
+    is_trial: Cell<bool>,
     is_retrying: Cell<bool>,
 }
 
@@ -210,16 +213,26 @@ impl Admitted {
         self.is_retrying.get()
     }
 
-    /// Counts what came of it: a status, 502 for a failure of backends.
+    /// Counts what came of it: a status, 502 or 504 for a failure of backends.
     pub fn answered(&self, breaker: Option<&Breaker>, status: u16) {
-        if let Some(took) = self.began.map(|began| began.elapsed()) {
-            self.took(took);
+        /// Of what failed only this took its time: other failures come too quickly to be usual.
+        const TIMED_OUT: u16 = 504;
+        let is_timely = status < 500 || status == TIMED_OUT;
+        if let Some(began) = self.began.filter(|_| is_timely) {
+            self.took(began.elapsed());
         }
         let conduct = &self.admission.conduct;
         // Of a pool that is tried out only the trials count, not what comes late from before.
-        let counts = self.is_trial || !conduct.is_half_open();
+        let counts = self.is_trial.get() || !conduct.is_half_open();
         if let Some(rules) = breaker.and_then(Breaker::rules).filter(|_| counts) {
             conduct.count(rules, status, None);
+        }
+        self.end_trial(); // What follows, a tunnel or a download, may last.
+    }
+
+    fn end_trial(&self) {
+        if self.is_trial.take() {
+            self.admission.trials.fetch_sub(1, Relaxed);
         }
     }
 
@@ -232,9 +245,7 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.admission.under_way.fetch_sub(1, Relaxed);
-        if self.is_trial {
-            self.admission.trials.fetch_sub(1, Relaxed);
-        }
+        self.end_trial();
         if self.is_retrying.get() {
             self.admission.retrying.fetch_sub(1, Relaxed);
         }

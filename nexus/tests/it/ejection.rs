@@ -216,3 +216,72 @@ fn the_one_that_is_slower_than_the_others_is_ejected_until_it_is_as_fast() {
         standing(&nexus, 0) == Standing::In
     });
 }
+
+#[test]
+fn a_tunnel_from_before_does_not_keep_an_ejected_backend_from_being_tried_out() {
+    let mood = Arc::new(AtomicU16::new(500));
+    let current = Arc::clone(&mood);
+    let bad = Backend::new(move |stream, seen| {
+        if seen.head.contains("Upgrade: x") {
+            let answer = "HTTP/1.1 101 Switching Protocols|Connection: Upgrade|Upgrade: x||";
+            stream.write_all(&lines(answer)).unwrap();
+            let _ = std::io::Read::read(stream, &mut [0; 1]);
+            return Next::Close;
+        }
+        let answer = format!("HTTP/1.1 {} It\r\nContent-Length: 0\r\n\r\n", current.load(SeqCst));
+        let _ = stream.write_all(answer.as_bytes());
+        Next::Continue
+    });
+    let (good, _) = moody(200);
+    let nexus = start(ejecting(&[&bad, &good], RULES));
+    let mut tunnels: Vec<_> = (0..2).map(|_| Client::connect(&nexus)).collect();
+    for tunnel in &mut tunnels {
+        tunnel.send(&lines("GET / HTTP/1.1|Host: a|Connection: Upgrade|Upgrade: x||"));
+        tunnel.reader.head().unwrap();
+    }
+    until("one of the two is at the bad one", || backend(&nexus, 0).in_flight() == 1);
+    let mut client = Client::connect(&nexus);
+    until("it is ejected", || {
+        get(&mut client);
+        standing(&nexus, 0) != Standing::In
+    });
+    mood.store(200, SeqCst);
+    until("it is in again, with the tunnel", || {
+        get(&mut client);
+        standing(&nexus, 0) == Standing::In
+    });
+    assert_eq!(backend(&nexus, 0).tunnels.load(SeqCst), 1);
+}
+
+#[test]
+fn a_backend_that_hangs_until_all_is_too_late_is_ejected() {
+    let (hangs, _asked) = Backend::waiting();
+    let (good, _) = moody(200);
+    let mut settings = ejecting(&[&hangs, &good], RULES);
+    settings.pools[0].timeouts.total = Some(Duration::from_millis(150));
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    until("it is ejected", || {
+        get(&mut client);
+        standing(&nexus, 0) != Standing::In
+    });
+    assert!(hangs.count() >= 3);
+}
+
+#[test]
+fn load_shedding_does_not_keep_an_ejection_from_ending() {
+    let ((bad, mood), (good, _)) = (moody(500), moody(200));
+    let mut settings = ejecting(&[&bad, &good], RULES);
+    let rules = nexus::pool::gradient::Rules { min: 10, max: 1000, tolerance: 150 };
+    settings.pools[0].shedding =
+        Some(nexus::pool::admission::Shedding { rules, priority_header: None });
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    for (next, standing_next) in [(500, false), (200, true), (500, false), (200, true)] {
+        mood.store(next, SeqCst);
+        until("its standing follows its answers", || {
+            get(&mut client);
+            (standing(&nexus, 0) == Standing::In) == standing_next
+        });
+    }
+}

@@ -1,11 +1,12 @@
 //! Stories of a second attempt beside one that takes long.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use nexus::app::Nexus;
+use nexus::ejection::Rules;
 use nexus::picker::Algorithm;
 use nexus::retry::{Hedge, Policy};
 use nexus::settings::Settings;
@@ -195,4 +196,66 @@ fn the_log_has_who_was_outrun() {
     });
     let outrun = format!("failed=http://{}:outrun:response:", first.address);
     assert!(log.contains(&outrun) && log.contains("attempts=2"), "{log}");
+}
+
+#[test]
+fn a_body_that_the_first_never_took_is_not_sent_behind_the_copy() {
+    let (hole, _full) = black_hole();
+    let large = vec![b'x'; 4 << 20];
+    let second = Backend::new(move |stream, _| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", large.len());
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(&large).unwrap();
+        Next::Continue
+    });
+    let nexus = start(hedged(&[hole, second.address], SOON));
+    let mut client = Client::connect(&nexus);
+    let smuggled = "GET /smuggled HTTP/1.1|Host: a||";
+    let length = lines(smuggled).len();
+    let request = format!("PUT / HTTP/1.1|Host: a|Content-Length: {length}||{smuggled}");
+    assert_eq!(client.ask(&lines(&request)).1.len(), 4 << 20);
+    // The connections go on, on both sides, with nothing between the messages.
+    assert_eq!(client.ask(&lines("GET /next HTTP/1.1|Host: a||")).1.len(), 4 << 20);
+    let heads: Vec<_> = second.seen().into_iter().map(|seen| seen.head).collect();
+    assert!(heads[0].starts_with("PUT / ") && heads[1].starts_with("GET /next "), "{heads:?}");
+    assert_eq!(heads.len(), 2, "{heads:?}");
+}
+
+#[test]
+fn when_all_is_too_late_nobody_is_blamed_for_it() {
+    let ((first, _end), (hole, _full)) = (silent(), black_hole());
+    let mut settings = hedged(&[first.address, hole], SOON);
+    settings.pools[0].timeouts.total = Some(4 * SOON);
+    settings.pools[0].probing.timeout = PATIENCE;
+    let nexus = start(settings);
+    let (head, _) = Client::connect(&nexus).ask(&lines(SLOW));
+    assert_eq!((status(&head), field(&head, "X-Nexus-Error")), (504, Some("total_timeout")));
+    assert!((0..2).all(|at| backend(&nexus, at).is_up()));
+}
+
+#[test]
+fn whoever_is_outrun_again_and_again_is_ejected_for_it() {
+    let ((first, _end), second, third) = (silent(), Backend::named("ok"), Backend::named("ok"));
+    let mut settings = hedged(&[first.address, second.address, third.address], SOON);
+    settings.pools[0].algorithm = Algorithm::RoundRobin;
+    settings.pools[0].retry.budget = 1000;
+    settings.pools[0].ejection = Some(Rules {
+        consecutive_5xx: 0,
+        consecutive_gateway: 0,
+        failure_percent: 0,
+        requests_min: 5,
+        deviation: 0,
+        latency: 300,
+        window: PATIENCE,
+        time: PATIENCE,
+        time_max: PATIENCE,
+        percent_max: 50,
+        half_open: 5,
+    });
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    until("it is ejected", || {
+        client.get("/");
+        backend(&nexus, 0).conduct.is_out()
+    });
 }

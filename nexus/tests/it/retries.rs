@@ -221,3 +221,21 @@ fn a_body_is_kept_and_sent_again_as_far_as_the_policy_says() {
     };
     assert_eq!(good.seen().iter().filter(|seen| whole(seen)).count(), 2);
 }
+
+#[test]
+fn a_retry_that_nobody_is_left_for_costs_nothing_and_is_told() {
+    let bad = [(); 2].map(|()| Backend::answering(b"", || Next::Close));
+    let mut settings = with(&bad.each_ref().map(|one| one.address), Policy::default());
+    settings.pools[0].probing.request_errors = 0;
+    let (written, log) = std::sync::mpsc::channel();
+    settings.access_log = Some(nexus::log::LogFormat::Text);
+    let nexus = nexus::app::Nexus::start(settings, crate::world::Sink(written)).unwrap();
+    // Ten retries are always allowed: one for each of these, and none for a third attempt.
+    for _ in 0..10 {
+        assert_eq!(status(&Client::connect(&nexus).ask(&lines(GET)).0), 502);
+    }
+    assert_eq!(bad.each_ref().map(Backend::count).iter().sum::<usize>(), 20);
+    drop(nexus);
+    let log: String = log.iter().collect();
+    assert_eq!(log.matches("not_retried=nobody_else").count(), 10, "{log}");
+}
