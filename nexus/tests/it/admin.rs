@@ -113,7 +113,9 @@ fn call(
     let host = if fields.contains("Host:") { "" } else { "Host: localhost\r\n" };
     let length = body.len();
     let head = format!("{method} {path} HTTP/1.1\r\n{host}{fields}Connection: close\r\n");
-    write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").unwrap();
+    // In one piece: who refuses the head closes, and would not take what came later.
+    let whole = format!("{head}Content-Length: {length}\r\n\r\n{body}");
+    stream.write_all(whole.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
