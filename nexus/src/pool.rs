@@ -4,6 +4,7 @@ pub mod admission;
 pub mod gradient;
 pub mod layers;
 pub mod queue;
+mod ramp;
 pub mod sessions;
 pub mod shortage;
 pub mod times;
@@ -29,6 +30,7 @@ use crate::settings::{BackendSettings, PoolSettings};
 use admission::{Admission, Admitted, Refused};
 use layers::{Layers, Member, Rules};
 use queue::Queue;
+pub use ramp::Ramp;
 use sessions::{Session, Sessions};
 use shortage::Mode;
 use times::Times;
@@ -447,32 +449,6 @@ impl Pool {
     }
 }
 
-/// How a backend that comes back comes to its whole weight.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Ramp {
-    /// After this time.
-    pub window: Duration,
-    /// What it has at least, in percent.
-    pub floor: u32,
-    /// Whether it grows slowly first: with the square of the time.
-    pub is_late: bool,
-}
-
-impl Ramp {
-    /// All of it, in percent.
-    const WHOLE: u32 = 100;
-
-    /// Returns the part in percent after this time; `None` is all, for good.
-    pub fn part(&self, back_for: Duration) -> Option<u32> {
-        let gone = back_for.as_secs_f64() / self.window.as_secs_f64();
-        if gone >= 1.0 {
-            return None;
-        }
-        let part = if self.is_late { gone * gone } else { gone };
-        Some(((part * f64::from(Self::WHOLE)) as u32).max(self.floor))
-    }
-}
-
 /// How busy the backends of a pool are.
 struct Busy<'p> {
     pool: &'p Pool,
@@ -505,79 +481,4 @@ impl Loads for Busy<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pool_begins_anywhere_in_its_schedule() {
-        let urls = ["http://10.0.0.1", "http://10.0.0.2", "http://10.0.0.3"];
-        let weigh = |(url, weight): (&str, u32)| BackendSettings {
-            weight,
-            ..url.parse::<BackendSettings>().unwrap()
-        };
-        let backends = urls.into_iter().zip([5, 1, 1]).map(weigh).collect();
-        let settings = PoolSettings::new("web", backends);
-        let first = |dice| {
-            let pool = Pool::build(settings.clone(), None, &Arc::default(), dice);
-            pool.pick(0, &[]).unwrap().0
-        };
-        let mut counts = [0; 3];
-        (0..7).for_each(|dice| counts[usize::from(first(dice))] += 1);
-        assert_eq!(counts, [5, 1, 1]);
-    }
-
-    proptest::proptest! {
-        #![proptest_config(proptest::test_runner::Config::with_cases(64))]
-        #[test]
-        fn no_more_are_ejected_than_may_be_and_never_everybody(
-            count in 1usize..8,
-            percent_max in 0u32..=100,
-            answers in proptest::collection::vec((0usize..8, 0u8..4), 1..400),
-        ) {
-            let urls = (1..=count).map(|at| format!("http://10.0.0.{at}").parse().unwrap());
-            let rules = Bans {
-                consecutive_5xx: 2,
-                consecutive_gateway: 0,
-                failure_percent: 50,
-                requests_min: 5,
-                deviation: 200,
-                latency: 0,
-                window: Duration::from_secs(10),
-                // Some are tried out again while others are being judged.
-                time: Duration::from_nanos(1),
-                time_max: Duration::from_millis(1),
-                percent_max,
-                half_open: 2,
-            };
-            let ejection = Some(rules.clone());
-            let settings = PoolSettings { ejection, ..PoolSettings::new("web", urls.collect()) };
-            let pool = Pool::build(settings, None, &Arc::default(), 0);
-            let most = (count * percent_max as usize / 100).max(1);
-            for (at, mood) in answers {
-                let status = if mood == 0 { 200 } else { 503 };
-                pool.backends()[at % count].answered(&rules, status, None);
-                pool.lay_out();
-                let is_ejected = |one: &&Arc<Backend>| {
-                    one.conduct.is_out() || one.conduct.is_half_open()
-                };
-                let ejected = pool.backends().iter().filter(is_ejected).count();
-                proptest::prop_assert!(ejected <= most, "{} of {}", ejected, count);
-                proptest::prop_assert!(ejected < count, "all {}", count);
-                proptest::prop_assert!(pool.candidates() > 0);
-            }
-        }
-    }
-
-    #[test]
-    fn a_ramp_begins_at_its_floor_and_ends_at_its_window() {
-        let ramp = Ramp { window: Duration::from_secs(10), floor: 10, is_late: false };
-        let parts = |ramp: Ramp| {
-            [0, 500, 5000, 9990, 10_000].map(|ms| ramp.part(Duration::from_millis(ms)))
-        };
-        assert_eq!(parts(ramp), [Some(10), Some(10), Some(50), Some(99), None]);
-        assert_eq!(
-            parts(Ramp { is_late: true, ..ramp }),
-            [Some(10), Some(10), Some(25), Some(99), None]
-        );
-    }
-}
+mod tests;

@@ -1,8 +1,6 @@
 //! Stories of pools that let in only so many: limits, a circuit breaker, load shedding.
 
-use std::io::Write;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use nexus::app::Nexus;
@@ -12,7 +10,9 @@ use nexus::pool::gradient;
 use nexus::retry::Statuses;
 use nexus::settings::Settings;
 
-use crate::world::{Backend, Client, Next, field, held, lines, settings, start, status, until};
+use crate::world::{
+    Backend, Client, field, held, lines, moody, settings, slow, start, status, until,
+};
 
 const GET: &str = "GET / HTTP/1.1|Host: a||";
 
@@ -25,17 +25,13 @@ fn breaking(backends: &[&Backend], breaker: Breaker) -> Settings {
 /// Opens at half of ten, soon tried out.
 fn rules() -> Rules {
     Rules {
-        consecutive_5xx: 0,
-        consecutive_gateway: 0,
         failure_percent: 50,
         requests_min: 10,
-        deviation: 0,
-        latency: 0,
         window: Duration::from_secs(60),
         time: Duration::from_millis(300),
         time_max: Duration::from_secs(5),
-        percent_max: 100,
         half_open: 3,
+        ..Rules::NEVER
     }
 }
 
@@ -47,18 +43,6 @@ fn by(rules: Rules) -> Breaker {
 /// A breaker that only limits.
 fn never() -> Breaker {
     by(Rules { failure_percent: 0, ..rules() })
-}
-
-/// A backend that answers with a status that can be changed.
-fn moody(first: u16) -> (Backend, Arc<AtomicU16>) {
-    let mood = Arc::new(AtomicU16::new(first));
-    let current = Arc::clone(&mood);
-    let backend = Backend::new(move |stream, _| {
-        let answer = format!("HTTP/1.1 {} It\r\nContent-Length: 0\r\n\r\n", current.load(SeqCst));
-        let _ = stream.write_all(answer.as_bytes());
-        Next::Continue
-    });
-    (backend, mood)
 }
 
 fn standing(nexus: &Nexus) -> Standing {
@@ -154,18 +138,6 @@ fn no_more_requests_are_tried_again_at_once_than_may_be() {
     word.send(()).unwrap();
     assert_eq!(status(&first.answer().0), 200);
     until("there is room for another", || status(&second.ask(&lines(GET)).0) == 200);
-}
-
-/// A backend that takes so many milliseconds.
-fn slow(millis: u64) -> (Backend, Arc<AtomicU64>) {
-    let time = Arc::new(AtomicU64::new(millis));
-    let current = Arc::clone(&time);
-    let backend = Backend::new(move |stream, _| {
-        std::thread::park_timeout(Duration::from_millis(current.load(SeqCst)));
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-        Next::Continue
-    });
-    (backend, time)
 }
 
 #[test]

@@ -2,41 +2,26 @@
 
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU16, Ordering::SeqCst};
 use std::time::Duration;
 
 use nexus::app::Nexus;
 use nexus::ejection::{Cause, Rules, Standing};
 use nexus::settings::Settings;
 
-use crate::world::{Backend, Client, Next, backend, lines, settings, start, status, until};
+use crate::world::{
+    Backend, Client, Next, backend, lines, moody, settings, slow, start, status, until,
+};
 
 /// Strict, and soon forgiving.
 const RULES: Rules = Rules {
     consecutive_5xx: 3,
-    consecutive_gateway: 0,
-    failure_percent: 0,
     requests_min: 10,
-    deviation: 0,
-    latency: 0,
-    window: Duration::from_secs(10),
     time: Duration::from_millis(200),
     time_max: Duration::from_secs(5),
-    percent_max: 50,
     half_open: 3,
+    ..Rules::NEVER
 };
-
-/// A backend that answers with a status that can be changed.
-fn moody(first: u16) -> (Backend, Arc<AtomicU16>) {
-    let mood = Arc::new(AtomicU16::new(first));
-    let current = Arc::clone(&mood);
-    let backend = Backend::new(move |stream, _| {
-        let answer = format!("HTTP/1.1 {} It\r\nContent-Length: 0\r\n\r\n", current.load(SeqCst));
-        let _ = stream.write_all(answer.as_bytes());
-        Next::Continue
-    });
-    (backend, mood)
-}
 
 fn ejecting(backends: &[&Backend], rules: Rules) -> Settings {
     let mut settings = settings(&backends.iter().map(|one| one.address).collect::<Vec<_>>());
@@ -165,18 +150,6 @@ fn a_pool_that_ejects_no_more_lets_everybody_in() {
     until("it is asked again", || get(&mut client) == 500);
 }
 
-/// A backend whose answers take so long as is said.
-fn slow(first: Duration) -> (Backend, Arc<AtomicU64>) {
-    let time = Arc::new(AtomicU64::new(first.as_millis() as u64));
-    let current = Arc::clone(&time);
-    let backend = Backend::new(move |stream, _| {
-        std::thread::park_timeout(Duration::from_millis(current.load(SeqCst)));
-        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
-        Next::Continue
-    });
-    (backend, time)
-}
-
 #[test]
 fn the_one_that_fails_more_than_the_others_is_ejected_however_seldom_in_a_row() {
     let ((bad, mood), (good, _), (better, _)) = (moody(200), moody(200), moody(200));
@@ -196,7 +169,7 @@ fn the_one_that_fails_more_than_the_others_is_ejected_however_seldom_in_a_row() 
 
 #[test]
 fn the_one_that_is_slower_than_the_others_is_ejected_until_it_is_as_fast() {
-    let (late, time) = slow(Duration::from_millis(40));
+    let (late, time) = slow(40);
     let ((good, _), (better, _)) = (moody(200), moody(200));
     let rules = Rules { consecutive_5xx: 0, latency: 300, half_open: 2, ..RULES };
     let nexus = start(ejecting(&[&late, &good, &better], rules));

@@ -239,19 +239,8 @@ fn whoever_is_outrun_again_and_again_is_ejected_for_it() {
     let mut settings = hedged(&[first.address, second.address, third.address], SOON);
     settings.pools[0].algorithm = Algorithm::RoundRobin;
     settings.pools[0].retry.budget = 1000;
-    settings.pools[0].ejection = Some(Rules {
-        consecutive_5xx: 0,
-        consecutive_gateway: 0,
-        failure_percent: 0,
-        requests_min: 5,
-        deviation: 0,
-        latency: 300,
-        window: PATIENCE,
-        time: PATIENCE,
-        time_max: PATIENCE,
-        percent_max: 50,
-        half_open: 5,
-    });
+    settings.pools[0].ejection =
+        Some(Rules { latency: 300, requests_min: 5, window: PATIENCE, ..Rules::NEVER });
     let nexus = start(settings);
     let mut client = Client::connect(&nexus);
     until("it is ejected", || {

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules: facts in, values out.
-const POLICY: [&str; 16] = [
+const POLICY: [&str; 18] = [
     "http1",
     "http1.rs",
     "retry.rs",
@@ -15,7 +15,9 @@ const POLICY: [&str; 16] = [
     "pool/shortage.rs",
     "session/table.rs",
     "session/token.rs",
+    "ejection",
     "ejection.rs",
+    "pool/ramp.rs",
     "health.rs",
     "reason.rs",
     "route",

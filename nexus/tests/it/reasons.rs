@@ -272,20 +272,7 @@ fn down(change: impl Fn(&mut Settings)) -> String {
 
 /// A breaker with a limit, or one that opens.
 fn breaker(requests_max: u32, failure_percent: u32) -> Breaker {
-    let time = Duration::from_secs(60);
-    let rules = Rules {
-        consecutive_5xx: 0,
-        consecutive_gateway: 0,
-        failure_percent,
-        requests_min: 1,
-        deviation: 0,
-        latency: 0,
-        window: time,
-        time,
-        time_max: time,
-        percent_max: 100,
-        half_open: 1,
-    };
+    let rules = Rules { failure_percent, requests_min: 1, ..Rules::NEVER };
     Breaker { requests_max: Some(requests_max), retries_max: None, rules }
 }
 

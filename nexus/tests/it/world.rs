@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -200,6 +200,30 @@ impl Backend {
         let _ = TcpStream::connect(self.address);
         until("the listener closes", || TcpStream::connect(self.address).is_err());
     }
+}
+
+/// A backend that answers with a status that can be changed.
+pub(crate) fn moody(first: u16) -> (Backend, Arc<AtomicU16>) {
+    let mood = Arc::new(AtomicU16::new(first));
+    let current = Arc::clone(&mood);
+    let backend = Backend::new(move |stream, _| {
+        let status = current.load(Ordering::SeqCst);
+        let _ = write!(stream, "HTTP/1.1 {status} It\r\nContent-Length: 0\r\n\r\n");
+        Next::Continue
+    });
+    (backend, mood)
+}
+
+/// A backend whose answers take so many milliseconds, which can be changed.
+pub(crate) fn slow(millis: u64) -> (Backend, Arc<AtomicU64>) {
+    let time = Arc::new(AtomicU64::new(millis));
+    let current = Arc::clone(&time);
+    let backend = Backend::new(move |stream, _| {
+        std::thread::park_timeout(Duration::from_millis(current.load(Ordering::SeqCst)));
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+        Next::Continue
+    });
+    (backend, time)
 }
 
 /// A backend whose answers wait for a word, after which it answers at once.

@@ -12,17 +12,13 @@ const OF_CIRCUIT: [&str; 5] = ["min_requests", "window", "time", "max_time", "ha
 /// Reads a circuit breaker.
 pub(super) fn breaker(section: &Section<'_>, problems: &mut Vec<Problem>) -> Breaker {
     let rules = Rules {
-        consecutive_5xx: 0,
-        consecutive_gateway: 0,
         failure_percent: section.whole("failure_percent"),
         requests_min: section.whole("min_requests"),
-        deviation: 0,
-        latency: 0,
         window: section.time("window"),
         time: section.time("time"),
         time_max: section.time("max_time"),
-        percent_max: 100,
         half_open: section.whole("half_open"),
+        ..Rules::NEVER
     };
     let breaker = Breaker {
         requests_max: section.whole_if("max_requests"),
