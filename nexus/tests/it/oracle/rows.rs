@@ -199,6 +199,27 @@ impl Plain {
     }
 }
 
-/// Fields that Nexus drops from trailers and hyper hands over (row 58), as far as they are tried.
-pub(crate) const DROPPED_TRAILERS: [&str; 5] =
-    ["content-length: ", "host: ", "transfer-encoding: ", "x-forwarded", "if-"];
+/// Fields that Nexus drops from trailers and hyper hands over (row 58), as far as they are tried: a
+/// head that a mutation has put behind a last chunk is trailers, too.
+pub(crate) const DROPPED_TRAILERS: [&str; 20] = [
+    "authorization: ",
+    "connection: ",
+    "content-length: ",
+    "cookie: ",
+    "date: ",
+    "expect: ",
+    "host: ",
+    "if-",
+    "keep-alive: ",
+    "location: ",
+    "max-forwards: ",
+    "proxy-authenticate: ",
+    "proxy-connection: ",
+    "set-cookie: ",
+    "te: ",
+    "trailer: ",
+    "transfer-encoding: ",
+    "upgrade: ",
+    "x-forwarded",
+    "x_forwarded",
+];
