@@ -163,12 +163,12 @@ fn scene(settings: &Settings, act: impl FnOnce(&Nexus) -> String) -> String {
     format!("{seen}\n{}", log.concat())
 }
 
-/// Sends something and reads until the connection ends.
+/// Sends something and reads the answer, or what there is of it.
 fn seen(settings: &Settings, text: &str) -> String {
     scene(settings, |nexus| {
         let mut client = Client::connect(nexus);
         client.send(&lines(text));
-        client.reader.head().unwrap_or_default()
+        client.reader.message().map(|(head, _)| head).unwrap_or_default()
     })
 }
 
