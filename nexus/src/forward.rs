@@ -158,7 +158,7 @@ pub async fn open(
 async fn connect(exchange: &Exchange<'_>, backend: &Picked) -> Result<(Stream, Lease), Reason> {
     let client = &exchange.client;
     let limit = exchange.timeout_connect();
-    let max = backend.settings().connections_max.unwrap_or(u32::MAX);
+    let max = backend.connections_max();
     let lease = match Lease::take(backend, max) {
         Some(lease) => lease,
         None => Lease::wait(backend, max, limit).await.ok_or(Reason::BackendsFull)?,

@@ -286,7 +286,7 @@ async fn ask(
 }
 
 async fn open(backend: &Picked, limit: Duration) -> Result<(crate::stream::Stream, Lease), Reason> {
-    let max = backend.settings().connections_max.unwrap_or(u32::MAX);
+    let max = backend.connections_max();
     let lease = Lease::take(backend, max).ok_or(Reason::BackendsFull)?;
     let within = async |limit, address| timeout(limit, dial::connect(address)).await.ok();
     Ok((dial::dial(backend, limit, within).await?.into(), lease))

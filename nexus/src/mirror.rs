@@ -39,7 +39,7 @@ fn send(exchange: &Exchange<'_>, mirror: Mirror) {
     let pool = usize::from(mirror.pool.0);
     let Some(picked) = exchange.view.pools[pool].pick(fastrand::u64(..), &[]) else { return };
     let backend = Picked::new(&exchange.view, pool, picked);
-    let max = backend.settings().connections_max.unwrap_or(u32::MAX);
+    let max = backend.connections_max();
     let Some(lease) = Lease::take(&backend, max) else {
         return tracing::debug!(
             "a copy of a request is dropped: its backend has no connection left"

@@ -56,6 +56,11 @@ impl Picked {
         &self.view.pools[self.pool]
     }
 
+    /// Returns how many connections to it may be open.
+    pub fn connections_max(&self) -> u32 {
+        self.settings().connections_max.unwrap_or(u32::MAX)
+    }
+
     /// Counts a connection error against it, as its pool wants it.
     pub fn request_failed(&self, reason: Reason) {
         let errors_max = self.pool().settings.probing.request_errors;

@@ -50,12 +50,6 @@ pub struct Refused {
     pub retry_after: Option<u64>,
 }
 
-impl From<Reason> for Refused {
-    fn from(reason: Reason) -> Self {
-        Self { reason, retry_after: None }
-    }
-}
-
 /// What a pool has let in, over all workers and snapshots.
 #[derive(Default)]
 pub struct Admission {
