@@ -31,6 +31,7 @@ pub mod way;
 pub mod http1;
 pub mod flow;
 pub mod stream;
+pub mod tls;
 pub mod retry;
 pub mod limiter;
 pub mod session;
