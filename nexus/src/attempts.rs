@@ -95,6 +95,7 @@ impl Attempts {
     ) -> Follow {
         if failure.reason.is_connection_error() {
             exchange.client.worker.idle.borrow_mut().close(backend);
+            exchange.client.worker.http2.borrow_mut().close(backend);
         }
         self.note(backend, failure);
         let policy = exchange.retry();

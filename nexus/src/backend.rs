@@ -8,6 +8,7 @@ pub mod latency;
 pub mod orders;
 pub mod room;
 pub mod sessions;
+mod url;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -29,59 +30,7 @@ use orders::Orders;
 use room::Room;
 use sessions::Sessions;
 
-/// Where a backend is, as configured: `http://host:port`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct BackendUrl {
-    /// `host:port` as in a `Host` field.
-    pub authority: String,
-    /// The host alone, without brackets.
-    pub host: String,
-    /// The port; 80 if none is given.
-    pub port: u16,
-}
-
-impl std::str::FromStr for BackendUrl {
-    type Err = String;
-
-    /// Reads `http://host[:port]`; the scheme may be left out.
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text.starts_with("https://") {
-            return Err("https:// backends are not supported; use http://".to_owned());
-        }
-        let rest = text.strip_prefix("http://").unwrap_or(text);
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
-        if rest.contains("://") {
-            return Err("unknown scheme; use http://host:port".to_owned());
-        }
-        if let Some(at) = rest.find(['/', '?', '#', '@']) {
-            let what = &rest[at..=at];
-            return Err(format!(
-                "a backend is an address only, without `{what}`; use http://host:port"
-            ));
-        }
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
-                let port = port.parse().ok().filter(|port| *port != 0);
-                (host, port.ok_or_else(|| "the port must be a number from 1 to 65535".to_owned())?)
-            }
-            _ => (rest, 80),
-        };
-        let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if bare.is_empty() || bare.contains(char::is_whitespace) {
-            return Err("the host is missing; use http://host:port".to_owned());
-        }
-        if bare.contains(':') && bare.len() == host.len() {
-            return Err("an IPv6 address needs brackets: http://[::1]:8081".to_owned());
-        }
-        Ok(Self { authority: rest.to_owned(), host: bare.to_owned(), port })
-    }
-}
-
-impl std::fmt::Display for BackendUrl {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "http://{}", self.authority)
-    }
-}
+pub use url::{BackendUrl, Place, Scheme};
 
 /// A number that no two backends share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -142,6 +91,8 @@ pub struct Backend {
     since: AtomicU64,
     /// Whether a probe has come back.
     is_probed: AtomicBool,
+    /// Whether its last connection spoke HTTP/2.
+    pub speaks_http2: AtomicBool,
     /// What happened to it last.
     pub journal: Journal,
     /// Connections that are open.
@@ -170,6 +121,7 @@ impl Backend {
     /// Makes a backend of which nothing is known; what is believed until then is `guess`.
     pub fn new(url: BackendUrl, bell: Arc<Notify>, guess: Verdict) -> Self {
         let name = url.to_string().into_boxed_str();
+        let speaks_http2 = url.scheme == Scheme::H2c;
         let own_fields = format!("X-Forwarded-By: Nexus\r\nX-Backend-Server: {name}\r\n");
         let panic = format!("{own_fields}X-Nexus-Mode: panic\r\n");
         Self {
@@ -178,6 +130,7 @@ impl Backend {
             is_used_anyway: AtomicBool::new(false),
             url,
             name,
+            speaks_http2: AtomicBool::new(speaks_http2),
             addresses: ArcSwap::default(),
             preferred: AtomicUsize::new(0),
             is_up: AtomicBool::new(guess == Verdict::Up),
@@ -409,37 +362,5 @@ impl Backend {
             self.preferred.store(0, Ordering::Relaxed);
             self.addresses.store(Arc::new(found));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(text: &str, expected: Result<(&str, u16), &str>) {
-        let found = text.parse::<BackendUrl>();
-        match (found, expected) {
-            (Ok(url), Ok((host, port))) => assert_eq!((url.host.as_str(), url.port), (host, port)),
-            (Err(found), Err(part)) => assert!(found.contains(part), "{text}: {found}"),
-            (found, expected) => panic!("{text}: {found:?} is not {expected:?}"),
-        }
-    }
-
-    #[test]
-    fn a_url_is_an_address_and_nothing_else() {
-        check("http://localhost:8081", Ok(("localhost", 8081)));
-        check("http://localhost:8081/", Ok(("localhost", 8081)));
-        check("10.0.0.1:81", Ok(("10.0.0.1", 81)));
-        check("http://a", Ok(("a", 80)));
-        check("http://[::1]:8081", Ok(("::1", 8081)));
-        check("http://::1", Err("brackets"));
-        check("https://a", Err("not supported"));
-        check("ftp://a", Err("unknown scheme"));
-        check("http://a/base", Err("without `/`"));
-        check("http://u@a", Err("without `@`"));
-        check("http://a:0", Err("port"));
-        check("http://a:99999", Err("port"));
-        check("http://", Err("host is missing"));
     }
 }

@@ -371,7 +371,7 @@ mod tests {
         );
         check("--listen :x", Err("the port must be a number"));
         check("--listen nowhere:1", Err("not an address"));
-        check("--backend https://a", Err("not supported"));
+        check("--backend ftp://a", Err("unknown scheme"));
         check("--workers 0", Err("use `auto`"));
         check("--connect-timeout 5", Err("250ms"));
         check("--connect-timeout 0s", Err("longer than 0"));

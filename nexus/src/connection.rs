@@ -16,10 +16,13 @@ use crate::deadline::{Deadline, TICK};
 use crate::flow::Flow;
 use crate::http1::gate::{self, Admission};
 use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead, TARGET_BYTES_MAX};
+use crate::http2;
+use crate::http2::front::PREFACE;
 use crate::listen::{Door, Patience};
 use crate::proxy;
 use crate::reason::Reason;
 use crate::respond::own;
+use crate::stream::socket::Socket;
 use crate::stream::{Next, Stream};
 use crate::worker::{Open, Worker};
 
@@ -51,6 +54,8 @@ pub struct Client {
     accepted: u32,
     /// The tick in which it had its last answer.
     idle_since: u32,
+    /// Whether nothing was said on it yet.
+    is_new: bool,
     /// Where it comes from.
     pub ip: IpAddr,
 }
@@ -71,19 +76,34 @@ pub enum After {
 /// Carries a connection from accept to close.
 pub async fn serve(open: Open, door: Rc<Door>, stream: Stream, peer: SocketAddr) {
     let worker = Rc::clone(open.worker());
-    let deadline = worker.deadlines.lend();
     let ip = peer.ip().to_canonical();
-    let accepted = worker.deadlines.now();
-    let idle_since = accepted;
-    let mut client = Client { worker, door, stream, deadline, accepted, idle_since, ip };
+    let mut client = Client::new(worker, door, stream, ip);
+    client.is_new = true;
     let mut read = client.read_at_once();
     while read.is_some() || client.next(client.idle_left()).await == Idle::Bytes {
         let input = read.take().unwrap_or_default();
         // In a box of its own: an idle connection must not hold room for a busy one.
-        if !Box::pin(client.busy(input)).await {
-            return;
+        match Box::pin(client.busy(input)).await {
+            Then::Rest => {}
+            Then::End => return,
+            Then::Http2(first) => return Box::pin(http2::front::serve(client, first)).await,
         }
     }
+}
+
+/// Carries one request of a connection that has many.
+pub async fn serve_one(mut client: Client) {
+    client.busy(Input::default()).await;
+}
+
+/// What follows a time of being busy.
+enum Then {
+    /// It rests.
+    Rest,
+    /// It ends.
+    End,
+    /// It speaks HTTP/2, and this was read of it.
+    Http2(Vec<u8>),
 }
 
 /// How a connection's idleness ended.
@@ -98,6 +118,24 @@ enum Idle {
 }
 
 impl Client {
+    /// Begins with a connection that was just accepted.
+    fn new(worker: Rc<Worker>, door: Rc<Door>, stream: Stream, ip: IpAddr) -> Self {
+        let deadline = worker.deadlines.lend();
+        let accepted = worker.deadlines.now();
+        let (idle_since, is_new) = (accepted, false);
+        Self { worker, door, stream, deadline, accepted, idle_since, is_new, ip }
+    }
+
+    /// Returns the client of one request, which `stream` carries.
+    pub fn with_stream(&self, stream: Stream) -> Self {
+        Self::new(Rc::clone(&self.worker), Rc::clone(&self.door), stream, self.ip)
+    }
+
+    /// Takes the connection away, for something else than HTTP/1.
+    pub fn take_stream(&mut self) -> Stream {
+        std::mem::replace(&mut self.stream, Socket::none().into())
+    }
+
     /// Says whether the next answer is the last on this connection.
     pub fn is_draining(&self) -> bool {
         self.worker.is_draining() || self.door.is_closing()
@@ -163,35 +201,40 @@ impl Client {
         .await
     }
 
-    /// Serves requests as long as they follow each other; returns whether the connection goes on.
-    async fn busy(&mut self, mut input: Input) -> bool {
+    /// Serves requests as long as they follow each other.
+    async fn busy(&mut self, mut input: Input) -> Then {
         loop {
             let (after, rest) = match self.read_head(&mut input).await {
-                Ok(None) => return false,
+                Ok(None) if self.is_new && input.is_preface() => {
+                    return Then::Http2(input.buffer[..input.len].to_vec());
+                }
+                Ok(None) => return Then::End,
                 Ok(Some(head)) => self.answer(input, head).await,
                 Err(reason) => {
                     let after = own::refuse_unread(self, &input.buffer[..input.len], reason).await;
                     (after, Some(input))
                 }
             };
+            self.is_new = false;
             match (after, rest) {
+                _ if self.stream.is_http2() => return Then::End,
                 (After::KeepAlive, Some(rest)) if rest.len > 0 => input = rest,
                 (After::KeepAlive, rest) => {
                     drop(rest); // Whoever has work may have its buffer.
                     match self.next_soon().await {
                         Idle::Bytes => input = Input::default(),
-                        Idle::Lasts => return true,
-                        Idle::Over => return false,
+                        Idle::Lasts => return Then::Rest,
+                        Idle::Over => return Then::End,
                     }
                 }
-                (After::Close, _) if self.stream.is_quiet(false) => return false,
+                (After::Close, _) if self.stream.is_quiet(false) => return Then::End,
                 (After::Reset, _) => {
                     self.stream.set_linger(Some(Duration::ZERO));
-                    return false;
+                    return Then::End;
                 }
                 (After::Close | After::Linger, _) => {
                     self.linger().await;
-                    return false;
+                    return Then::End;
                 }
             }
         }
@@ -231,8 +274,15 @@ impl Client {
         let mut unparsed = 0;
         loop {
             unparsed -= input.skip_empty_lines().min(unparsed);
+            if self.is_new && input.may_be_preface() {
+                if input.is_preface() {
+                    return Ok(None);
+                }
+                unparsed = input.len;
+            }
             // A head ends with a line: without a new one there is nothing new to find.
-            if memchr::memchr(b'\n', &input.buffer[unparsed..input.len]).is_some() || unparsed == 0
+            else if memchr::memchr(b'\n', &input.buffer[unparsed..input.len]).is_some()
+                || unparsed == 0
             {
                 if let Some(head) = input.parse()? {
                     return Ok(Some(head));
@@ -346,6 +396,18 @@ impl Input {
             self.len -= empty;
         }
         empty
+    }
+
+    /// Says whether it begins as HTTP/2 does.
+    #[inline]
+    fn may_be_preface(&self) -> bool {
+        let len = self.len.min(PREFACE.len());
+        self.buffer[0] == b'P' && len > 0 && self.buffer[..len] == PREFACE[..len]
+    }
+
+    /// Says whether that is all there.
+    fn is_preface(&self) -> bool {
+        self.len >= PREFACE.len() && self.may_be_preface()
     }
 
     fn make_room(&mut self) -> Result<(), Reason> {

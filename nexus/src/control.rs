@@ -24,8 +24,9 @@ use crate::plan::{self, Plan};
 use crate::pool::Pool;
 use crate::probe;
 use crate::reload::{By, Effective, Failure, Problems, Reading, Report, Source, Unconfirmed};
-use crate::settings::{AdminAddress, Probing, Settings};
+use crate::settings::{AdminAddress, PoolSettings, Probing, Settings};
 use crate::snapshot::{Published, Snapshot};
+use crate::tls::Back;
 use crate::watch;
 
 /// What can be asked of a running Nexus.
@@ -135,6 +136,7 @@ impl std::error::Error for Refused {}
 /// A probe that runs, and how.
 struct Probe {
     probing: Probing,
+    tls: Option<Arc<Back>>,
     task: AbortHandle,
 }
 
@@ -427,13 +429,14 @@ impl Control {
             for backend in pool.backends() {
                 let known = self.probes.remove(&backend.serial);
                 let same = known.filter(|probe| {
-                    let is_same = probe.probing == pool.settings.probing;
+                    let is_same =
+                        probe.probing == pool.settings.probing && probe.tls == pool.settings.tls;
                     if !is_same {
                         probe.task.abort();
                     }
                     is_same
                 });
-                let probe = same.unwrap_or_else(|| start_probe(backend, &pool.settings.probing));
+                let probe = same.unwrap_or_else(|| start_probe(backend, &pool.settings));
                 kept.insert(backend.serial, probe);
             }
         }
@@ -468,9 +471,11 @@ impl plan::Facts for Snapshot {
     }
 }
 
-fn start_probe(backend: &Arc<Backend>, probing: &Probing) -> Probe {
-    let task = tokio::task::spawn_local(probe::keep_probing(Arc::clone(backend), probing.clone()));
-    Probe { probing: probing.clone(), task: task.abort_handle() }
+fn start_probe(backend: &Arc<Backend>, settings: &PoolSettings) -> Probe {
+    let PoolSettings { probing, tls, .. } = settings;
+    let probe = probe::keep_probing(Arc::clone(backend), probing.clone(), tls.clone());
+    let task = tokio::task::spawn_local(probe).abort_handle();
+    Probe { probing: probing.clone(), tls: tls.clone(), task }
 }
 
 /// Finds the addresses of backends that `old` did not have: no request before its backend has one.

@@ -7,9 +7,13 @@
 //! [`TICK`] wakes those that are due. A deadline so comes up to one tick late, never early.
 
 use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+use crate::dial::Clock;
 
 /// How coarse the clock is.
 pub const TICK: Duration = Duration::from_millis(100);
@@ -128,6 +132,20 @@ impl Deadline {
             _ => slots.wakers[slot] = Some(cx.waker().clone()),
         }
         false
+    }
+}
+
+/// Coarse, as everything here.
+impl Clock for Deadline {
+    async fn within<T>(&self, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+        self.set(limit);
+        let mut future = pin!(future);
+        poll_fn(|cx| match future.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if self.poll_passed(cx) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 }
 

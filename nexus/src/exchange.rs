@@ -12,6 +12,7 @@ use crate::http1::egress::{self, Changes};
 use crate::http1::gate::Request;
 use crate::http1::head::{self, HEAD_BYTES_MAX, Version};
 use crate::http1::response::{self, Response};
+use crate::http2;
 use crate::pool::Pool;
 use crate::reason::Reason;
 use crate::retry::Policy;
@@ -86,14 +87,14 @@ impl Incoming {
         backend: &mut Stream,
     ) -> Poll<Result<(), Reason>> {
         if self.buffer.is_none() {
-            ready!(backend.poll_read_ready(cx)).map_err(|_| Reason::BackendReset)?;
+            ready!(backend.poll_read_ready(cx)).map_err(|error| http2::why_unread(&error))?;
         }
         let buffer = self.buffer.get_or_insert_with(Buffer::medium);
         if self.len == buffer.len() && (self.len >= HEAD_BYTES_MAX || !buffer.grow(self.len)) {
             return Poll::Ready(Err(Reason::BadResponse));
         }
         Poll::Ready(match ready!(backend.poll_read(cx, &mut buffer[self.len..])) {
-            Err(_) => Err(Reason::BackendReset),
+            Err(error) => Err(http2::why_unread(&error)),
             Ok(0) => Err(Reason::BackendClosed),
             Ok(read) => {
                 self.len += read;

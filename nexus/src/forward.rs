@@ -1,17 +1,11 @@
 //! One attempt: a connection to a backend, the request over it, the head of the answer back.
 
-use std::future::poll_fn;
-use std::net::SocketAddr;
-use std::pin::pin;
-use std::task::Poll;
-use std::time::Duration;
+pub mod connect;
 
-use tokio::net::TcpStream;
+use std::future::poll_fn;
 
 use crate::backend::connections::Lease;
 use crate::buffer::Buffer;
-use crate::deadline::Deadline;
-use crate::dial;
 use crate::exchange::{Exchange, Incoming};
 use crate::flow::Flow;
 use crate::health::Incident;
@@ -22,12 +16,14 @@ use crate::retry::{Failure, Progress};
 use crate::stream::Stream;
 use crate::worker::Picked;
 
+use connect::Order;
+
 /// A connection to a backend that carries a request.
 pub struct Upstream {
     /// The connection.
     pub stream: Stream,
-    /// The right to have it.
-    pub lease: Lease,
+    /// The right to have it, if it is this request's alone.
+    pub lease: Option<Lease>,
     /// To whom.
     pub backend: Picked,
     /// Whether an earlier request used it.
@@ -109,6 +105,7 @@ pub fn conclude(
         Err(reason) => {
             let progress = match exchange.upload.written {
                 _ if incoming.has_answered => Progress::Answered,
+                _ if reason == Reason::StreamRefused => Progress::NothingSent,
                 0 => Progress::NothingSent,
                 _ => Progress::Sent,
             };
@@ -129,7 +126,7 @@ pub fn download(response: &Response, read: Option<(Buffer, usize)>) -> Result<Fl
     Flow::new(buffer, response.head.len, len, framing, false).map_err(|_| Reason::BadResponse)
 }
 
-/// Takes an idle connection or opens a new one.
+/// Takes a connection that is open, or opens a new one.
 ///
 /// # Errors
 ///
@@ -140,51 +137,17 @@ pub async fn open(
     fresh: bool,
 ) -> Result<Upstream, Reason> {
     let client = &exchange.client;
-    let idle = if fresh {
-        None
-    } else {
-        client.worker.idle.borrow_mut().take(backend, !exchange.request.is_idempotent)
-    };
-    let reused = idle.is_some();
-    let (stream, lease) = match idle {
-        Some(open) => open,
-        // In a box: most requests find an idle connection and need no room for this.
-        None => Box::pin(connect(exchange, backend)).await?,
-    };
-    Ok(Upstream { stream, lease, backend: backend.clone(), reused, downs: backend.downs() })
-}
-
-/// Opens a connection, as soon as there may be one more.
-async fn connect(exchange: &Exchange<'_>, backend: &Picked) -> Result<(Stream, Lease), Reason> {
-    let client = &exchange.client;
-    let limit = exchange.timeout_connect();
-    let max = backend.connections_max();
-    let lease = match Lease::take(backend, max) {
-        Some(lease) => lease,
-        None => Lease::wait(backend, max, limit).await.ok_or(Reason::BackendsFull)?,
-    };
-    let within = async |limit, address| within(&client.deadline, limit, address).await;
-    match dial::dial(backend, limit, within).await {
-        Ok(stream) => Ok((stream.into(), lease)),
+    let surely = !exchange.request.is_idempotent;
+    let open = if fresh { None } else { connect::take(&client.worker, backend, surely) };
+    if let Some(upstream) = open {
+        return Ok(upstream);
+    }
+    // In a box: most requests find an open connection and need no room for this.
+    let order = Order { limit: exchange.timeout_connect(), waits: true, fresh };
+    match Box::pin(connect::connect(&client.worker, backend, order, &client.deadline)).await {
         // Everything is too late then.
         Err(_) if client.worker.deadlines.is_over() => Err(Reason::ShuttingDown),
         Err(_) if exchange.is_too_late() => Err(Reason::TotalTimeout),
-        Err(reason) => Err(reason),
+        opened => opened,
     }
-}
-
-/// Connects under a limit on the connection's own clock.
-async fn within(
-    deadline: &Deadline,
-    limit: Duration,
-    address: SocketAddr,
-) -> Option<std::io::Result<TcpStream>> {
-    deadline.set(limit);
-    let mut connect = pin!(dial::connect(address));
-    poll_fn(|cx| match connect.as_mut().poll(cx) {
-        Poll::Ready(result) => Poll::Ready(Some(result)),
-        Poll::Pending if deadline.poll_passed(cx) => Poll::Ready(None),
-        Poll::Pending => Poll::Pending,
-    })
-    .await
 }

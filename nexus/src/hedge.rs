@@ -12,12 +12,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::attempts::{Attempts, Watch};
-use crate::backend::connections::Lease;
-use crate::dial;
+use crate::dial::Exact;
 use crate::exchange::{Exchange, Incoming, Upload};
+use crate::forward::connect::{self, Order};
 use crate::forward::{self, Answered, Upstream};
 use crate::place::{self, Choice};
 use crate::reason::{Fault, Reason};
@@ -254,27 +254,29 @@ async fn ask(
     to_head: bool,
     limits: Limits,
 ) -> Outcome {
-    let idle = worker.idle.borrow_mut().take(&backend, false);
-    let reused = idle.is_some();
-    let failed = |reason, progress| (backend.clone(), Failure { reason, progress, reused });
-    let opened = match idle {
+    let order = Order { limit: limits.connect, waits: false, fresh: false };
+    let opened = match connect::take(&worker, &backend, false) {
         Some(open) => Ok(open),
-        None => open(&backend, limits.connect).await,
+        None => connect::connect(&worker, &backend, order, &Exact).await,
     };
-    let (stream, lease) = match opened {
+    let mut upstream = match opened {
         Ok(open) => open,
         Err(reason) => {
             let failure = forward::unopened(&backend, limits.why(reason));
             return Err((backend, failure));
         }
     };
-    let mut upstream =
-        Upstream { stream, lease, backend: backend.clone(), reused, downs: backend.downs() };
+    let reused = upstream.reused;
+    let failed = |reason, progress| (backend.clone(), Failure { reason, progress, reused });
     let mut incoming = Incoming::default();
     let head = poll_head(&mut upstream, &message, &mut incoming, to_head);
     let head = timeout_at(limits.until(limits.response), head).await;
     let head = head.unwrap_or_else(|_| Err(limits.why(Reason::ResponseTimeout)));
-    let progress = if incoming.has_answered { Progress::Answered } else { Progress::Sent };
+    let progress = match &head {
+        Err(Reason::StreamRefused) => Progress::NothingSent,
+        _ if incoming.has_answered => Progress::Answered,
+        _ => Progress::Sent,
+    };
     let answered = head.and_then(|head| Ok((forward::download(&head, incoming.take())?, head)));
     match answered {
         Ok((download, response)) => Ok(Box::new(Answered { upstream, response, download })),
@@ -283,13 +285,6 @@ async fn ask(
             Err(failed(reason, progress))
         }
     }
-}
-
-async fn open(backend: &Picked, limit: Duration) -> Result<(crate::stream::Stream, Lease), Reason> {
-    let max = backend.connections_max();
-    let lease = Lease::take(backend, max).ok_or(Reason::BackendsFull)?;
-    let within = async |limit, address| timeout(limit, dial::connect(address)).await.ok();
-    Ok((dial::dial(backend, limit, within).await?.into(), lease))
 }
 
 /// Writes the message and reads on to the head of the final answer.

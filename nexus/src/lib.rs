@@ -29,6 +29,7 @@ pub mod mirror;
 // What the way consults.
 pub mod way;
 pub mod http1;
+pub mod http2;
 pub mod flow;
 pub mod stream;
 pub mod tls;

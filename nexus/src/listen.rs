@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use crate::connection;
 use crate::control::Order;
 use crate::settings::Settings;
-use crate::stream::Stream;
+use crate::stream::socket;
 use crate::worker::Worker;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
@@ -219,7 +219,8 @@ fn begin(worker: &Rc<Worker>, door: &Rc<Door>, accepted: (TcpStream, SocketAddr)
     let (socket, peer) = accepted;
     // Counted here and not when the task first runs: many may be accepted before it does.
     let open = worker.opened();
-    let connection = connection::serve(open, Rc::clone(door), Stream::bare(socket), peer);
+    let connection =
+        connection::serve(open, Rc::clone(door), socket::Socket::bare(socket).into(), peer);
     tokio::task::spawn_local(connection);
 }
 

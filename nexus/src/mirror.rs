@@ -8,17 +8,17 @@
 //! kept whole ([`KEPT_BYTES_MAX`](crate::retry::KEPT_BYTES_MAX)) and of tunnels.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::backend::connections::Lease;
-use crate::dial;
+use crate::dial::Exact;
 use crate::exchange::Exchange;
+use crate::forward::connect::{self, Order};
 use crate::route::{HeaderRules, Mirror};
-use crate::worker::Picked;
+use crate::stream::{Next, Stream};
+use crate::worker::{Picked, Worker};
 
 /// Copies under way at once, in each worker: a slow pool of copies must not hold memory without end.
 const UNDER_WAY_MAX: usize = 256;
@@ -39,16 +39,11 @@ fn send(exchange: &Exchange<'_>, mirror: Mirror) {
     let pool = usize::from(mirror.pool.0);
     let Some(picked) = exchange.view.pools[pool].pick(fastrand::u64(..), &[]) else { return };
     let backend = Picked::new(&exchange.view, pool, picked);
-    let max = backend.connections_max();
-    let Some(lease) = Lease::take(&backend, max) else {
-        return tracing::debug!(
-            "a copy of a request is dropped: its backend has no connection left"
-        );
-    };
     let Some(message) = message(exchange, &backend) else { return };
+    let worker = Rc::clone(&exchange.client.worker);
     tokio::task::spawn_local(async move {
-        let _open = (place, lease);
-        if let Err(error) = deliver(&backend, &message).await {
+        let _place = place;
+        if let Err(error) = deliver(&worker, &backend, &message).await {
             tracing::debug!(backend = %backend.name, %error, "a copy of a request was not answered");
         }
     });
@@ -67,11 +62,11 @@ fn message(exchange: &Exchange<'_>, backend: &Picked) -> Option<Vec<u8>> {
 }
 
 /// Sends a copy and reads its answer away, within the times of its pool.
-async fn deliver(backend: &Picked, message: &[u8]) -> Result<(), String> {
-    let settings = &backend.pool().settings;
-    let within = async |limit, address| timeout(limit, dial::connect(address)).await.ok();
-    let mut stream = match dial::dial(backend, settings.timeouts.connect, within).await {
-        Ok(stream) => stream,
+async fn deliver(worker: &Rc<Worker>, backend: &Picked, message: &[u8]) -> Result<(), String> {
+    let timeouts = &backend.pool().settings.timeouts;
+    let order = Order { limit: timeouts.connect, waits: false, fresh: false };
+    let mut upstream = match connect::connect(worker, backend, order, &Exact).await {
+        Ok(upstream) => upstream,
         Err(reason) => {
             if reason.is_connection_error() {
                 backend.request_failed(reason);
@@ -79,16 +74,20 @@ async fn deliver(backend: &Picked, message: &[u8]) -> Result<(), String> {
             return Err(reason.code().to_owned());
         }
     };
-    match timeout(settings.timeouts.response, exchange_bytes(&mut stream, message)).await {
+    match timeout(timeouts.response, exchange_bytes(&mut upstream.stream, message)).await {
         Ok(outcome) => outcome.map_err(|error| error.to_string()),
         Err(_) => Err("it took too long".to_owned()),
     }
 }
 
-async fn exchange_bytes(stream: &mut TcpStream, message: &[u8]) -> std::io::Result<()> {
-    stream.write_all(message).await?;
+async fn exchange_bytes(stream: &mut Stream, message: &[u8]) -> std::io::Result<()> {
+    let mut left = message;
+    while !left.is_empty() {
+        let written = poll_fn(|cx| stream.poll_write(cx, left, Next::Unknown)).await?;
+        left = &left[written..];
+    }
     let mut answer = vec![0; 16 * 1024];
-    while stream.read(&mut answer).await? > 0 {}
+    while poll_fn(|cx| stream.poll_read(cx, &mut answer)).await? > 0 {}
     Ok(())
 }
 

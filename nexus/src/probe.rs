@@ -9,11 +9,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::backend::journal::Probed;
-use crate::backend::{Backend, uptime};
-use crate::dial;
+use crate::backend::{Backend, Place, uptime};
+use crate::dial::{self, Exact, Terms};
 use crate::health::{Observation, Verdict};
 use crate::reason::{Fault, Reason};
 use crate::settings::{ProbeKind, Probing};
+use crate::tls::Back;
 
 use http::Question;
 
@@ -28,13 +29,13 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// What a probe that asks is told.
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), Reason>> + 'a>>;
 
-/// Probes `backend` at once and then for ever.
-pub async fn keep_probing(backend: Arc<Backend>, probing: Probing) {
+/// Probes `backend` at once and then for ever; `tls` says how it proves who it is.
+pub async fn keep_probing(backend: Arc<Backend>, probing: Probing, tls: Option<Arc<Back>>) {
     let question = Question::new(&probing.http, &backend.url.authority);
     loop {
         let failures = backend.health().failures;
         let began = Instant::now();
-        let outcome = probe(&backend, &probing, &question).await;
+        let outcome = probe(&backend, (&probing, tls.as_deref()), &question).await;
         let took = began.elapsed();
         match outcome {
             Ok(()) => backend.observe(Observation::ProbeOk { failures, rise: probing.rise }),
@@ -70,7 +71,11 @@ fn jittered(interval: Duration, percent: u32, dice: u32) -> Duration {
 }
 
 /// Opens a connection, which carries no request of a client; asks what is to be asked; closes it.
-async fn probe(backend: &Backend, probing: &Probing, question: &Question) -> Result<(), Reason> {
+async fn probe(
+    backend: &Backend,
+    (probing, tls): (&Probing, Option<&Back>),
+    question: &Question,
+) -> Result<(), Reason> {
     let until = Instant::now() + probing.timeout;
     // Half of the time at most: a look-up that hangs says nothing against known addresses.
     resolve(backend, probing.timeout / 2).await;
@@ -81,12 +86,9 @@ async fn probe(backend: &Backend, probing: &Probing, question: &Question) -> Res
     if probing.kind == ProbeKind::Command {
         return in_time(Box::pin(command::run(&probing.command, &backend.url))).await;
     }
-    let within = async |limit, mut address: SocketAddr| {
-        address.set_port(probing.port.unwrap_or(address.port()));
-        timeout(limit, dial::connect(address)).await.ok()
-    };
+    let terms = terms(backend, (probing, tls))?;
     let left = until.saturating_duration_since(Instant::now());
-    let stream = dial::dial(backend, left, within).await?;
+    let stream = dial::dial(backend, &terms, left, &Exact).await?;
     match probing.kind {
         ProbeKind::Tcp | ProbeKind::Command => Ok(()),
         ProbeKind::Http => in_time(Box::pin(question.ask(stream))).await,
@@ -94,17 +96,34 @@ async fn probe(backend: &Backend, probing: &Probing, question: &Question) -> Res
     }
 }
 
+/// Returns what a probe's connection is opened with: as those of requests, but for what it speaks.
+fn terms(backend: &Backend, about: (&Probing, Option<&Back>)) -> Result<Terms, Reason> {
+    let (probing, tls) = about;
+    let mut terms = Terms::of(backend, tls)?;
+    terms.port = probing.port;
+    let speaks: &[u8] = match probing.kind {
+        ProbeKind::Grpc => b"h2",
+        ProbeKind::Http if probing.http.is_http2 => b"h2",
+        _ => b"http/1.1",
+    };
+    if let Some((config, _)) = &mut terms.tls {
+        Arc::make_mut(config).alpn_protocols = vec![speaks.to_vec()];
+    }
+    Ok(terms)
+}
+
 /// Looks the backend's name up again; no answer leaves the addresses as they are.
 pub async fn resolve(backend: &Backend, limit: Duration) {
-    let (host, port) = (backend.url.host.as_str(), backend.url.port);
-    let found: Vec<SocketAddr> = match timeout(limit, tokio::net::lookup_host((host, port))).await {
-        Ok(Ok(found)) => found.collect(),
-        Ok(Err(error)) => {
-            tracing::debug!(backend = %backend.url, %error, "name look-up failed");
-            return;
-        }
-        Err(_) => return,
-    };
+    let Place::Host(host, port) = &backend.url.place else { return };
+    let found: Vec<SocketAddr> =
+        match timeout(limit, tokio::net::lookup_host((host.as_str(), *port))).await {
+            Ok(Ok(found)) => found.collect(),
+            Ok(Err(error)) => {
+                tracing::debug!(backend = %backend.url, %error, "name look-up failed");
+                return;
+            }
+            Err(_) => return,
+        };
     backend.resolve_to(found);
 }
 

@@ -89,6 +89,12 @@ pub enum Reason {
     BackendClosed,
     /// The backend reset the connection before an answer.
     BackendReset,
+    /// The backend has told, over HTTP/2, that it has not looked at the request.
+    StreamRefused,
+    /// The backend and Nexus came to no agreement on TLS.
+    TlsFailed,
+    /// The backend's certificate proves nothing.
+    TlsUntrusted,
     /// The backend's answer is malformed or ambiguous.
     BadResponse,
     /// The backend switched protocols unasked.
@@ -180,6 +186,9 @@ impl Reason {
         Self::ResolveFailed,
         Self::BackendClosed,
         Self::BackendReset,
+        Self::StreamRefused,
+        Self::TlsFailed,
+        Self::TlsUntrusted,
         Self::BadResponse,
         Self::UnexpectedUpgrade,
         Self::ResponseTimeout,
@@ -200,11 +209,12 @@ impl Reason {
     ];
 
     /// Says what this reason means.
+    #[expect(clippy::too_many_lines, reason = "a table, not a procedure")]
     pub fn facts(self) -> Facts {
         use Fault::{Backend, Client, Nexus};
         #[rustfmt::skip] // A table reads best with a row a line.
         let (status, fault, code, sentence) = match self {
-            Self::MalformedRequest => (400, Client, "malformed_request", "the request is not valid HTTP/1"),
+            Self::MalformedRequest => (400, Client, "malformed_request", "the request is not valid HTTP"),
             Self::BadHost => (400, Client, "bad_host", "the request needs exactly one valid Host that agrees with its target"),
             Self::BadTarget => (400, Client, "bad_target", "the request target has no legal form"),
             Self::BadFraming => (400, Client, "bad_framing", "the request leaves in doubt where its body ends"),
@@ -240,7 +250,10 @@ impl Reason {
             Self::ResolveFailed => (502, Backend, "resolve_failed", "the backend's name has no address"),
             Self::BackendClosed => (502, Backend, "backend_closed", "the backend closed the connection without an answer"),
             Self::BackendReset => (502, Backend, "backend_reset", "the backend reset the connection without an answer"),
-            Self::BadResponse => (502, Backend, "bad_response", "the backend's answer is not valid HTTP/1"),
+            Self::StreamRefused => (502, Backend, "stream_refused", "the backend has refused the request without looking at it"),
+            Self::TlsFailed => (502, Backend, "tls_failed", "the TLS handshake with the backend failed"),
+            Self::TlsUntrusted => (502, Backend, "tls_untrusted", "the backend's certificate cannot be verified"),
+            Self::BadResponse => (502, Backend, "bad_response", "the backend's answer is not valid HTTP"),
             Self::UnexpectedUpgrade => (502, Backend, "unexpected_upgrade", "the backend switched protocols unasked"),
             Self::ResponseTimeout => (504, Backend, "response_timeout", "the backend did not answer in time"),
             Self::PerTryTimeout => (504, Backend, "per_try_timeout", "the backend did not answer in the time of one attempt"),
@@ -279,6 +292,8 @@ impl Reason {
                 | Self::ConnectTimeout
                 | Self::ConnectFailed
                 | Self::ResolveFailed
+                | Self::TlsFailed
+                | Self::TlsUntrusted
                 | Self::BackendClosed
                 | Self::BackendReset
                 | Self::ResponseTruncated

@@ -82,7 +82,8 @@ fn start(
     download: &mut Flow,
     (framing, keep_alive): (Framing, bool),
 ) {
-    let trailers = framing == Framing::Chunked && exchange.request.takes_trailers;
+    let takes_trailers = exchange.request.takes_trailers || exchange.client.stream.is_http2();
+    let trailers = framing == Framing::Chunked && takes_trailers;
     if !trailers {
         download.drop_trailers();
     }
@@ -133,7 +134,9 @@ fn keep_or_close(exchange: &Exchange<'_>, upstream: Upstream, is_reusable: bool)
     let worker = &exchange.client.worker;
     if is_reusable && !worker.is_draining() {
         let now = worker.deadlines.now();
-        worker.idle.borrow_mut().put(&upstream.backend, (upstream.stream, upstream.lease), now);
+        if let Some(lease) = upstream.lease {
+            worker.idle.borrow_mut().put(&upstream.backend, (upstream.stream, lease), now);
+        }
     }
 }
 

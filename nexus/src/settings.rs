@@ -262,6 +262,8 @@ pub struct PoolSettings {
     pub shedding: Option<Shedding>,
     /// What may be tried again.
     pub retry: Policy,
+    /// How backends prove who they are, and Nexus to them; `None` is not at all.
+    pub tls: Option<Arc<crate::tls::Back>>,
     /// How long its backends may take.
     pub timeouts: PoolTimeouts,
 }
@@ -381,6 +383,7 @@ impl PoolSettings {
             breaker: None,
             shedding: None,
             retry: Policy::default(),
+            tls: None,
             timeouts: PoolTimeouts::default(),
         }
     }

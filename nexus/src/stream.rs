@@ -1,37 +1,23 @@
-//! A connection's bytes: read and written at once where that is possible, awaited where it is not.
+//! A connection's bytes, whatever carries them: a socket, TLS over a socket, or one stream of an
+//! HTTP/2 connection.
 //!
-//! # Why is a new connection not watched by the reactor?
+//! # Why does an HTTP/2 stream look like a connection of its own?
 //!
-//! Registering a socket and forgetting it again costs two system calls, an allocation in the kernel
-//! and one here. The request of a new connection is mostly there when it is accepted, and its answer
-//! fits into the socket: a connection that closes after one answer needs no reactor at all. It is
-//! registered when it first has to be awaited.
+//! So that everything above knows one protocol. An HTTP/2 request reads like an HTTP/1.1 connection
+//! that carries this one request, and takes an HTTP/1.1 answer; translating is done at the edge, in
+//! `http2`. The gate, the routes, retries and limits are there once.
 
-use std::io::{self, IoSlice, Read, Write};
-use std::mem::MaybeUninit;
-use std::net::Shutdown;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+pub mod socket;
+mod tls;
+
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{SendFlags, send};
-use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+use crate::http2::{Asked, Asking};
+use socket::Socket;
 
-/// Tells the kernel that more follows; where it cannot be told, the last bytes leave by themselves.
-#[cfg(target_os = "linux")]
-const MORE: SendFlags = SendFlags::MORE;
-#[cfg(not(target_os = "linux"))]
-const MORE: SendFlags = SendFlags::empty();
-
-/// What the kernel calls a connection whose other side has ended; elsewhere only a reset is known.
-#[cfg(target_os = "linux")]
-const ENDED: PollFlags = PollFlags::RDHUP;
-#[cfg(not(target_os = "linux"))]
-const ENDED: PollFlags = PollFlags::HUP;
+pub use tls::Tls;
 
 /// What comes after some bytes on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,33 +29,37 @@ pub enum Next {
 }
 
 /// A connection, to a client or to a backend.
-pub struct Stream(State);
-
-enum State {
-    /// Nobody waits for it.
-    Bare(std::net::TcpStream),
-    /// The reactor tells when it is ready.
-    Watched(TcpStream),
-    /// The reactor had no room for it.
-    Lost,
+pub enum Stream {
+    /// A socket.
+    Plain(Socket),
+    /// TLS over a socket.
+    Tls(Box<Tls>),
+    /// A request of a client that came by HTTP/2.
+    Asked(Box<Asked>),
+    /// A request that a backend is asked by HTTP/2.
+    Asking(Box<Asking>),
 }
 
-impl From<TcpStream> for Stream {
-    fn from(stream: TcpStream) -> Self {
-        Self(State::Watched(stream))
+impl<S: Into<Socket>> From<S> for Stream {
+    fn from(socket: S) -> Self {
+        Self::Plain(socket.into())
     }
 }
 
 impl Stream {
-    /// Takes a socket, which must not block.
-    pub fn bare(socket: std::net::TcpStream) -> Self {
-        Self(State::Bare(socket))
-    }
-
     /// Says whether the reactor tells when it is ready.
     #[inline]
     pub fn is_watched(&self) -> bool {
-        matches!(self.0, State::Watched(_))
+        match self {
+            Self::Plain(socket) => socket.is_watched(),
+            Self::Tls(tls) => tls.socket().is_watched(),
+            Self::Asked(_) | Self::Asking(_) => true,
+        }
+    }
+
+    /// Says whether it is one of many on an HTTP/2 connection.
+    pub fn is_http2(&self) -> bool {
+        matches!(self, Self::Asked(_) | Self::Asking(_))
     }
 
     /// Reads what is there.
@@ -79,10 +69,12 @@ impl Stream {
     /// Fails with `WouldBlock` if nothing is.
     #[inline]
     pub fn try_read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match &mut self.0 {
-            State::Bare(socket) => socket.read(into),
-            State::Watched(stream) => stream.try_read(into),
-            State::Lost => Err(lost()),
+        if let Self::Plain(socket) = self {
+            return socket.try_read(into);
+        }
+        match self.poll_read(&mut Context::from_waker(Waker::noop()), into) {
+            Poll::Ready(read) => read,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 
@@ -91,50 +83,45 @@ impl Stream {
     /// What the reactor has heard is known without a system call; `surely` asks the socket itself.
     #[inline]
     pub fn is_quiet(&mut self, surely: bool) -> bool {
-        let would_block = |result: io::Result<usize>| {
-            result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
-        };
-        would_block(self.try_read(&mut [0]))
-            && match &self.0 {
-                State::Watched(stream) if surely => {
-                    would_block(SockRef::from(stream).peek(&mut [MaybeUninit::uninit()]))
-                }
+        let read = self.try_read(&mut [0]);
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+            && match self {
+                Self::Plain(socket) if surely => socket.is_silent(),
+                Self::Tls(tls) if surely => tls.socket().is_silent(),
                 _ => true,
             }
     }
 
     /// Says whether the other side has ended, whatever it sent before that was not read yet.
-    pub fn has_ended(&self) -> bool {
-        let ended = |socket: BorrowedFd<'_>| {
-            let mut asked = [PollFd::from_borrowed_fd(socket, ENDED)];
-            let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-            let ended = ENDED | PollFlags::HUP | PollFlags::ERR;
-            poll(&mut asked, Some(&now)).is_ok() && asked[0].revents().intersects(ended)
-        };
-        match &self.0 {
-            State::Bare(socket) => ended(socket.as_fd()),
-            State::Watched(stream) => ended(stream.as_fd()),
-            State::Lost => true,
+    pub fn has_ended(&mut self) -> bool {
+        match self {
+            Self::Plain(socket) => socket.has_ended(),
+            Self::Tls(tls) => tls.socket().has_ended(),
+            Self::Asked(asked) => asked.was_given_up(),
+            Self::Asking(_) => false,
         }
     }
 
     /// Waits until there is something to read, or the end.
     #[inline]
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.watched()?.poll_read_ready(cx)
+        match self {
+            Self::Plain(socket) => socket.poll_read_ready(cx),
+            Self::Tls(tls) => tls.poll_read_ready(cx),
+            Self::Asked(asked) => asked.poll_read_ready(cx),
+            Self::Asking(asking) => asking.poll_read_ready(cx),
+        }
     }
 
     /// Reads; none means that the other side has ended.
     #[inline]
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        if let State::Bare(socket) = &mut self.0
-            && let Some(read) = at_once(socket.read(into))
-        {
-            return Poll::Ready(read);
+        match self {
+            Self::Plain(socket) => socket.poll_read(cx, into),
+            Self::Tls(tls) => tls.poll_read(cx, into),
+            Self::Asked(asked) => asked.poll_read(cx, into),
+            Self::Asking(asking) => asking.poll_read(cx, into),
         }
-        let mut into = ReadBuf::new(into);
-        ready!(Pin::new(self.watched()?).poll_read(cx, &mut into))?;
-        Poll::Ready(Ok(into.filled().len()))
     }
 
     /// Writes some of `bytes`.
@@ -145,22 +132,11 @@ impl Stream {
         bytes: &[u8],
         next: Next,
     ) -> Poll<io::Result<usize>> {
-        let flags = SendFlags::NOSIGNAL | if next == Next::End { MORE } else { SendFlags::empty() };
-        if let State::Bare(socket) = &self.0
-            && let Some(written) = at_once(send(socket, bytes, flags).map_err(io::Error::from))
-        {
-            return Poll::Ready(written);
-        }
-        let stream = self.watched()?;
-        if next == Next::Unknown {
-            return Pin::new(stream).poll_write(cx, bytes);
-        }
-        loop {
-            ready!(stream.poll_write_ready(cx))?;
-            let written = stream.try_io(Interest::WRITABLE, || Ok(send(&*stream, bytes, flags)?));
-            if let Some(written) = at_once(written) {
-                return Poll::Ready(written);
-            }
+        match self {
+            Self::Plain(socket) => socket.poll_write(cx, bytes, next),
+            Self::Tls(tls) => tls.poll_write(cx, &[IoSlice::new(bytes)], next),
+            Self::Asked(asked) => asked.poll_write(cx, bytes),
+            Self::Asking(asking) => asking.poll_write(cx, bytes),
         }
     }
 
@@ -171,62 +147,34 @@ impl Stream {
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if let State::Bare(socket) = &mut self.0
-            && let Some(written) = at_once(socket.write_vectored(pieces))
-        {
-            return Poll::Ready(written);
+        match self {
+            Self::Plain(socket) => socket.poll_write_vectored(cx, pieces),
+            Self::Tls(tls) => tls.poll_write(cx, pieces, Next::Unknown),
+            Self::Asked(_) | Self::Asking(_) => {
+                let first = pieces.iter().find(|piece| !piece.is_empty());
+                self.poll_write(cx, first.map_or(&[], |piece| piece), Next::Unknown)
+            }
         }
-        Pin::new(self.watched()?).poll_write_vectored(cx, pieces)
     }
 
     /// Ends the sending side.
     pub fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.0 {
-            State::Bare(socket) => Poll::Ready(socket.shutdown(Shutdown::Write)),
-            State::Watched(stream) => Pin::new(stream).poll_shutdown(cx),
-            State::Lost => Poll::Ready(Err(lost())),
+        match self {
+            Self::Plain(socket) => socket.poll_shutdown(cx),
+            Self::Tls(tls) => tls.poll_shutdown(cx),
+            Self::Asked(asked) => Poll::Ready(asked.end()),
+            Self::Asking(asking) => Poll::Ready(asking.end()),
         }
     }
 
     /// Says whether closing throws away what was not sent yet (`Some(0)`); if it cannot, it does
     /// not.
-    pub fn set_linger(&self, linger: Option<Duration>) {
-        let _ = match &self.0 {
-            State::Bare(socket) => SockRef::from(socket).set_linger(linger),
-            State::Watched(stream) => SockRef::from(stream).set_linger(linger),
-            State::Lost => Ok(()),
-        };
-    }
-
-    /// Has the reactor watch the connection from now on.
-    #[inline]
-    fn watched(&mut self) -> io::Result<&mut TcpStream> {
-        if !self.is_watched() {
-            self.watch()?;
-        }
-        match &mut self.0 {
-            State::Watched(stream) => Ok(stream),
-            _ => Err(lost()),
+    pub fn set_linger(&mut self, linger: Option<Duration>) {
+        match self {
+            Self::Plain(socket) => socket.set_linger(linger),
+            Self::Tls(tls) => tls.set_linger(linger),
+            // A stream that ends before its message does is reset in any case.
+            Self::Asked(_) | Self::Asking(_) => {}
         }
     }
-
-    #[cold]
-    fn watch(&mut self) -> io::Result<()> {
-        if let State::Bare(socket) = std::mem::replace(&mut self.0, State::Lost) {
-            self.0 = State::Watched(TcpStream::from_std(socket)?);
-        }
-        Ok(())
-    }
-}
-
-/// What came of a call, unless it would have had to wait.
-fn at_once<T>(result: io::Result<T>) -> Option<io::Result<T>> {
-    match result {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-        result => Some(result),
-    }
-}
-
-fn lost() -> io::Error {
-    io::ErrorKind::NotConnected.into()
 }

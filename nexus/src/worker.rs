@@ -14,6 +14,8 @@ use tokio::sync::Notify;
 use crate::backend::Backend;
 use crate::backend::idle::IdleConnections;
 use crate::deadline::{Deadlines, TICK};
+use crate::dial::Terms;
+use crate::http2::back::Connections;
 use crate::log::{Log, Record};
 use crate::picker::Place;
 use crate::pool::Pool;
@@ -67,6 +69,15 @@ impl Picked {
         Backend::request_failed(self, reason, errors_max);
     }
 
+    /// Returns what a connection to it is opened with.
+    ///
+    /// # Errors
+    ///
+    /// Fails if its name is none that a certificate could be for.
+    pub fn terms(&self) -> Result<Terms, Reason> {
+        Terms::of(self, self.pool().settings.tls.as_deref())
+    }
+
     /// Returns what was asked for of it.
     pub fn settings(&self) -> &BackendSettings {
         &self.pool().settings.backends[usize::from(self.place.0)]
@@ -118,6 +129,8 @@ pub struct Worker {
     pub deadlines: Rc<Deadlines>,
     /// Connections to backends between two requests.
     pub idle: RefCell<IdleConnections>,
+    /// Connections to backends that requests share.
+    pub http2: RefCell<Connections>,
     /// How many copies of requests are under way.
     pub mirrors: Rc<Cell<usize>>,
     log: Option<RefCell<Log>>,
@@ -138,6 +151,7 @@ impl Worker {
             view: RefCell::new(view),
             deadlines: Rc::default(),
             idle: RefCell::default(),
+            http2: RefCell::default(),
             mirrors: Rc::default(),
             log: log.map(RefCell::new),
             date: RefCell::new(httpdate::fmt_http_date(SystemTime::now())),
@@ -253,6 +267,7 @@ impl Worker {
             Some(now.saturating_sub(age))
         };
         self.idle.borrow_mut().sweep(oldest);
+        self.http2.borrow_mut().sweep(oldest);
     }
 }
 

@@ -245,7 +245,7 @@ fn content_length(bytes: &[u8], fields: &[Field]) -> Result<Option<u64>, Reason>
 }
 
 /// Reads `1*DIGIT` that fits 64 bits, and nothing else.
-pub(super) fn digits(text: &[u8]) -> Option<u64> {
+pub fn digits(text: &[u8]) -> Option<u64> {
     if text.is_empty() {
         return None;
     }

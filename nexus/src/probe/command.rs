@@ -15,10 +15,10 @@ use crate::reason::Reason;
 ///
 /// Fails if it cannot be run, or does not exit with 0.
 pub(super) async fn run(command: &[String], url: &BackendUrl) -> Result<(), Reason> {
-    let port = url.port.to_string();
+    let port = url.port().to_string();
     let fill = |text: &String| {
         let text = text.replace("{url}", &url.to_string());
-        text.replace("{host}", &url.host).replace("{port}", &port)
+        text.replace("{host}", url.host()).replace("{port}", &port)
     };
     let Some((program, arguments)) = command.split_first() else {
         return Err(Reason::CommandNotRun);

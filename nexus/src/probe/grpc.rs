@@ -6,10 +6,10 @@
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::{HeaderMap, Response};
-use tokio::net::TcpStream;
 
 use super::http::{Question, http2};
 use crate::reason::Reason;
+use crate::stream::Stream;
 
 /// Bytes of an answer at most: a status has two.
 const ANSWER_BYTES_MAX: usize = 4 << 10;
@@ -22,11 +22,7 @@ const SERVING: u64 = 1;
 /// # Errors
 ///
 /// Fails if it is not, or if the answer is none of gRPC.
-pub(super) async fn ask(
-    stream: TcpStream,
-    question: &Question,
-    service: &str,
-) -> Result<(), Reason> {
+pub(super) async fn ask(stream: Stream, question: &Question, service: &str) -> Result<(), Reason> {
     let path = "/grpc.health.v1.Health/Check";
     let request = question.request("POST", path, Bytes::from(write(service)), true);
     let mut request = request.ok_or(Reason::BadTarget)?;

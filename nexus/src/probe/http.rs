@@ -8,10 +8,11 @@ use hyper::client::conn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use regex::bytes::Regex;
-use tokio::net::TcpStream;
 
+use crate::http2::carrier::Carrier;
 use crate::reason::Reason;
 use crate::settings::HttpProbe;
+use crate::stream::Stream;
 
 /// Bytes of an answer's body that are looked at: a status page has fewer.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -37,7 +38,7 @@ impl Question {
     /// # Errors
     ///
     /// Says what is wrong with the answer.
-    pub(super) async fn ask(&self, stream: TcpStream) -> Result<(), Reason> {
+    pub(super) async fn ask(&self, stream: Stream) -> Result<(), Reason> {
         let HttpProbe { method, path, is_http2, .. } = &self.probe;
         let request = self.request(method, path, Bytes::new(), *is_http2);
         let request = request.ok_or(Reason::BadTarget)?;
@@ -90,11 +91,11 @@ impl Question {
 /// Sends a request over HTTP/1.1 and has its answer judged. The connection lives in this very task:
 /// nothing is left of a probe that is given up.
 async fn http1(
-    stream: TcpStream,
+    stream: Stream,
     request: Request<Full<Bytes>>,
     judge: impl AsyncFnOnce(Response<Incoming>) -> Result<(), Reason>,
 ) -> Result<(), Reason> {
-    let handshake = conn::http1::handshake(TokioIo::new(stream)).await;
+    let handshake = conn::http1::handshake(TokioIo::new(Carrier::new(stream, Vec::new()).0)).await;
     let (mut sender, connection) = handshake.map_err(reason)?;
     first(async { judge(sender.send_request(request).await.map_err(reason)?).await }, connection)
         .await
@@ -102,11 +103,12 @@ async fn http1(
 
 /// The same over HTTP/2, spoken at once (RFC 9113 §3.3).
 pub(super) async fn http2(
-    stream: TcpStream,
+    stream: Stream,
     request: Request<Full<Bytes>>,
     judge: impl AsyncFnOnce(Response<Incoming>) -> Result<(), Reason>,
 ) -> Result<(), Reason> {
-    let handshake = conn::http2::handshake(Local, TokioIo::new(stream)).await;
+    let handshake =
+        conn::http2::handshake(Local, TokioIo::new(Carrier::new(stream, Vec::new()).0)).await;
     let (mut sender, connection) = handshake.map_err(reason)?;
     first(async { judge(sender.send_request(request).await.map_err(reason)?).await }, connection)
         .await

@@ -109,7 +109,7 @@ fn next_event(events: &mut impl BufRead) -> serde_json::Value {
 #[test]
 fn bad_input_is_exit_code_2_and_says_what_to_write() {
     for (args, hint) in [
-        (&["--backend", "https://a"][..], "use http://"),
+        (&["--backend", "ftp://a"][..], "use http://"),
         (&["--listen", "nowhere:80"], "127.0.0.1:8000"),
         (&["--connect-timeout", "soon"], "250ms"),
         (&["--bakend", "http://a"], "--backend"),

@@ -27,6 +27,7 @@ mod reload;
 mod responses;
 mod retries;
 mod routing;
+mod secure;
 mod sessions;
 mod shortage;
 mod shutdown;

@@ -22,6 +22,7 @@ use nexus::route::{
 use nexus::settings::{ProbeKind, Settings};
 
 use crate::cli::Running;
+use crate::secure::{self, Authority};
 use crate::world::{
     Backend, Client, Next, PATIENCE, Sink, backend, black_hole, lines, raw, settings, shown, start,
     until,
@@ -92,6 +93,13 @@ fn provoke(reason: Reason) -> String {
         Reason::ResolveFailed => named("http://no..host:80"),
         Reason::BackendClosed => answered(b""),
         Reason::BackendReset => backend_reset(),
+        Reason::StreamRefused => stream_refused(),
+        Reason::TlsFailed => secured(raw(|mut stream| {
+            let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n");
+        })),
+        Reason::TlsUntrusted => {
+            secured(secure::answering(&Authority::new().server("127.0.0.1"), b""))
+        }
         Reason::BadResponse => answered(b"garbage\r\n\r\n"),
         Reason::UnexpectedUpgrade => answered(
             b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
@@ -310,6 +318,45 @@ fn full(change: impl Fn(&mut Settings)) -> String {
         asked.recv_timeout(PATIENCE).unwrap();
         Client::connect(nexus).ask(&lines(GET)).0
     })
+}
+
+/// A backend that refuses every stream of HTTP/2 (RFC 9113 §8.7).
+fn stream_refused() -> String {
+    const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    const RST_STREAM_1: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
+    const PREFACE_BYTES: usize = 24;
+    let address = raw(|mut stream| {
+        let mut seen = Vec::new();
+        let _ = stream.write_all(SETTINGS);
+        let has_head = |mut frames: &[u8]| {
+            while let [a, b, c, kind, _, _, _, _, _, rest @ ..] = frames {
+                if *kind == 1 {
+                    return true;
+                }
+                let len = usize::from(*a) << 16 | usize::from(*b) << 8 | usize::from(*c);
+                frames = rest.get(len..).unwrap_or_default();
+            }
+            false
+        };
+        let mut buffer = [0; 4096];
+        while let Ok(read @ 1..) = stream.read(&mut buffer) {
+            seen.extend_from_slice(&buffer[..read]);
+            if has_head(seen.get(PREFACE_BYTES..).unwrap_or_default()) {
+                let _ = stream.write_all(RST_STREAM_1);
+            }
+        }
+    });
+    let mut settings = settings(&[]);
+    settings.pools[0].backends = vec![format!("h2c://{address}").parse().unwrap()];
+    seen(&settings, GET)
+}
+
+/// A backend with TLS, or what is said to be one.
+fn secured(address: SocketAddr) -> String {
+    let mut settings = settings(&[]);
+    settings.pools[0].tls = Some(Authority::new().back());
+    settings.pools[0].backends = vec![format!("https://{address}").parse().unwrap()];
+    first_probe(settings)
 }
 
 fn connect_refused() -> String {

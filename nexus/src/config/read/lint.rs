@@ -22,13 +22,13 @@ pub(super) fn top(top: &Section<'_>, config: &Config, problems: &mut Vec<Problem
             problems.push(Problem::warning(zone, cause, hint));
         }
         let Some(url) = backend.url("url") else { continue };
-        let is_here = matches!(url.host.as_str(), "localhost" | "127.0.0.1" | "::1");
+        let is_here = matches!(url.host(), "localhost" | "127.0.0.1" | "::1");
         let is_own = |port: u16| {
             config.listeners.iter().map(|own| own.address).any(|own| {
                 own.port() == port && (own.ip().is_unspecified() || own.ip().is_loopback())
             })
         };
-        if is_here && is_own(url.port) {
+        if is_here && is_own(url.port()) {
             let cause =
                 format!("{url} is where Nexus itself listens: requests would go in a circle");
             let hint = "name the port of the backend, or listen on another";

@@ -1,0 +1,140 @@
+//! A client's HTTP/2 connection, from its preface to its end.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::server::{Builder, Connection, SendResponse};
+
+use super::carrier::Carrier;
+use super::pulse::Pulse;
+use super::{
+    Asked, HEAD_BYTES_MAX, RESETS_PENDING_MAX, RESETS_PROVOKED_MAX, RESETS_REMEMBERED_MAX,
+    SEND_BYTES_MAX, STREAMS_MAX, WINDOW_CONNECTION_BYTES, WINDOW_STREAM_BYTES,
+};
+use crate::connection::{self, Client};
+use crate::deadline::TICK;
+use crate::dial::Clock;
+use crate::stream::Stream;
+
+/// What opens a connection (RFC 9113 §3.4).
+pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How often a connection is looked after at least.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Carries a client's connection, of which `first` was read already, to its end.
+pub async fn serve(mut client: Client, first: Vec<u8>) {
+    let stream = client.take_stream();
+    let (carrier, meter) = Carrier::new(stream, first);
+    let handshake = builder().handshake::<_, Bytes>(carrier);
+    let limit = client.timeouts().head;
+    let Some(Ok(mut connection)) = client.deadline.within(limit, handshake).await else { return };
+    let now = client.worker.deadlines.now();
+    let pulse = Pulse::new(connection.ping_pong(), meter, now);
+    let mut front = Front { client, pulse, streams: Rc::default(), idle_since: now, ends: false };
+    front.look_soon();
+    poll_fn(|cx| front.poll(cx, &mut connection)).await;
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder
+        .initial_connection_window_size(WINDOW_CONNECTION_BYTES)
+        .initial_window_size(WINDOW_STREAM_BYTES)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX)
+        .max_send_buffer_size(SEND_BYTES_MAX)
+        .max_concurrent_reset_streams(RESETS_REMEMBERED_MAX)
+        .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
+        .max_local_error_reset_streams(Some(RESETS_PROVOKED_MAX))
+        .enable_connect_protocol();
+    builder
+}
+
+/// A connection under way.
+struct Front {
+    client: Client,
+    pulse: Pulse,
+    /// Requests under way.
+    streams: Rc<Cell<u32>>,
+    /// The tick since which there is none.
+    idle_since: u32,
+    /// Whether the client was told to begin none any more.
+    ends: bool,
+}
+
+impl Front {
+    /// Moves it on; ready when it has ended.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection<Carrier, Bytes>,
+    ) -> Poll<()> {
+        loop {
+            match connection.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => self.begin(request, respond),
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => break,
+            }
+        }
+        while self.client.deadline.poll_passed(cx) || self.client.is_draining() && !self.ends {
+            if self.client.worker.deadlines.is_over() || self.look(cx, connection) {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+
+    fn begin(&mut self, request: http::Request<h2::RecvStream>, respond: SendResponse<Bytes>) {
+        self.idle_since = self.client.worker.deadlines.now();
+        let under_way = UnderWay::new(&self.streams);
+        let stream = Stream::Asked(Box::new(Asked::new(request, respond)));
+        let client = self.client.with_stream(stream);
+        tokio::task::spawn_local(async move {
+            connection::serve_one(client).await;
+            drop(under_way);
+        });
+    }
+
+    /// Looks after the connection; says whether it is dead.
+    fn look(&mut self, cx: &mut Context<'_>, connection: &mut Connection<Carrier, Bytes>) -> bool {
+        let patience = self.client.timeouts();
+        let now = self.client.worker.deadlines.now();
+        if self.streams.get() > 0 {
+            self.idle_since = now;
+        }
+        let is_idle = TICK * now.saturating_sub(self.idle_since) >= patience.idle;
+        if (is_idle || self.client.is_draining()) && !self.ends {
+            self.ends = true;
+            connection.graceful_shutdown();
+            cx.waker().wake_by_ref(); // It has something to say now.
+        }
+        self.look_soon();
+        self.pulse.is_dead(cx, now, patience.stall)
+    }
+
+    fn look_soon(&self) {
+        let patience = self.client.timeouts();
+        self.client.deadline.set(LOOK.min(patience.idle).min(patience.stall));
+    }
+}
+
+/// A request under way, until it is dropped.
+struct UnderWay(Rc<Cell<u32>>);
+
+impl UnderWay {
+    fn new(all: &Rc<Cell<u32>>) -> Self {
+        all.set(all.get() + 1);
+        Self(Rc::clone(all))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
