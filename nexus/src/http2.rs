@@ -9,11 +9,12 @@
 //! Frames, windows and header compression are the `h2` crate's work. What it leaves open is here: the
 //! translation (`text`, `inflow`, `outflow`), when connections begin and end, and what is too much.
 
-pub mod back;
-pub mod front;
 pub mod asked;
 pub mod asking;
+pub mod back;
 pub mod carrier;
+pub mod frames;
+pub mod front;
 pub mod inflow;
 pub mod outflow;
 pub mod pulse;
