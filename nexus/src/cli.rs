@@ -268,6 +268,7 @@ impl Flags {
             trusted: self.trusted_proxy,
             half_close: self.allow_half_close,
             connections_max: self.max_connections.map_or(fit, |max| max as usize),
+            handshakes_max: crate::tls::settings::HANDSHAKES_MAX,
             access_log: (self.access_log == AccessLog::Stdout).then_some(log_format),
             admin: self.admin.map(|address| Admin {
                 address,

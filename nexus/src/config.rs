@@ -64,6 +64,26 @@ pub trait World {
 
     /// Returns a variable of the environment.
     fn env(&self, name: &str) -> Option<String>;
+
+    /// Reads a file that need not be text.
+    ///
+    /// # Errors
+    ///
+    /// Says why it cannot.
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.read(path).map(String::into_bytes)
+    }
+
+    /// Returns the path by which a file is found from anywhere.
+    fn absolute(&self, path: &str) -> String {
+        path.to_owned()
+    }
+
+    /// Says whether files of certificates and keys are here. Where they are not, as in a document
+    /// that was sent, they count as readable.
+    fn has_files(&self) -> bool {
+        true
+    }
 }
 
 /// A configuration without errors: checked values, no `Option` that means "the default".
@@ -85,6 +105,8 @@ pub struct Config {
     pub half_close: bool,
     /// Client connections open at once; `None` is as many as the limit of open files allows.
     pub connections_max: Option<usize>,
+    /// TLS handshakes under way at once.
+    pub handshakes_max: usize,
     /// The request log; `None` is off.
     pub access_log: Option<LogFormat>,
     /// Where a running Nexus can be asked and told; `None` is nowhere.
@@ -105,6 +127,23 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
 }
 
+/// Where files that values name are looked for: beside the file that names them.
+#[derive(Clone, Copy)]
+pub struct Files<'a> {
+    /// What is read.
+    pub world: &'a dyn World,
+    /// The files of the configuration.
+    pub sources: &'a Sources,
+}
+
+impl Files<'_> {
+    /// Returns the path of the file that a value names.
+    pub fn path(&self, node: &Node) -> String {
+        let name = node.text().unwrap_or_default();
+        self.world.absolute(&gather::beside(self.sources.name(node.span.file), name))
+    }
+}
+
 /// Reads a configuration file and everything that it includes.
 pub fn load(path: &str, world: &dyn World) -> Loaded {
     let (mut sources, root, mut problems) = gather::gather(path, world);
@@ -112,7 +151,7 @@ pub fn load(path: &str, world: &dyn World) -> Loaded {
         let shape = shape::check(root);
         problems.extend(shape.problems);
         sources.hide(&shape.secrets);
-        read::read(root, &mut problems)
+        read::read(root, Files { world, sources: &sources }, &mut problems)
     });
     problems.sort_by_key(|problem| (problem.span, problem.severity));
     problems.dedup();
@@ -133,6 +172,7 @@ impl Config {
             trusted: self.trusted,
             half_close: self.half_close,
             connections_max: self.connections_max.unwrap_or_else(listen::connections_that_fit),
+            handshakes_max: self.handshakes_max,
             access_log: self.access_log,
             admin: self.admin,
             watch: self.watch,

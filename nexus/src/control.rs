@@ -359,7 +359,7 @@ impl Control {
         }
     }
 
-    async fn reload(&mut self, settings: Settings) -> Result<Plan, Refused> {
+    async fn reload(&mut self, mut settings: Settings) -> Result<Plan, Refused> {
         let old = self.published.current();
         check_live(&old.settings, &settings)?;
         let plan = Plan::of(&old.settings, &settings, &*old);
@@ -373,6 +373,7 @@ impl Control {
             let sockets = listen::bind(address, self.workers.len());
             added.push((address, sockets.map_err(|error| Refused::Bind(address, error))?));
         }
+        settings.keep_tls(&old.settings);
         let next = Snapshot::build(settings, Some(&old), &self.bell, fastrand::usize(..));
         resolve_new(&next, Some(&old)).await;
 

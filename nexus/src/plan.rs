@@ -10,6 +10,8 @@ use crate::retry::{Methods, Policy};
 use crate::route::{Route, Table};
 use crate::settings::{Admin, ListenerSettings, PoolSettings, Probing, Settings};
 
+mod tls;
+
 /// Routes that are named in words; of more only the number is said.
 const ROUTES_NAMED_MAX: usize = 10;
 
@@ -99,14 +101,18 @@ impl Plan {
 
     fn listeners(&mut self, old: &[ListenerSettings], new: &[ListenerSettings]) {
         let at = |all: &[ListenerSettings], address: SocketAddr| {
-            all.iter().find(|listener| listener.address == address).copied()
+            all.iter().find(|listener| listener.address == address).cloned()
         };
-        for ListenerSettings { address, timeouts } in new {
+        for listener in new {
+            let ListenerSettings { address, timeouts, tls, redirect, hsts } = listener;
             let what = format!("listener {address}");
             let Some(old) = at(old, *address) else {
                 self.add(Weight::Note, what, "is added");
                 continue;
             };
+            self.front(&what, old.tls.as_deref(), tls.as_deref());
+            self.value(&what, "redirect_https", &old.redirect, redirect);
+            self.value(&what, "hsts", &old.hsts, hsts);
             self.value(&what, "timeouts.head", &old.timeouts.head, &timeouts.head);
             self.value(&what, "timeouts.idle", &old.timeouts.idle, &timeouts.idle);
             self.value(&what, "timeouts.stall", &old.timeouts.stall, &timeouts.stall);
@@ -208,6 +214,7 @@ impl Plan {
         self.value(&what, "ejection", &old.ejection, &new.ejection);
         self.value(&what, "breaker", &old.breaker, &new.breaker);
         self.value(&what, "shedding", &old.shedding, &new.shedding);
+        self.back(&what, old.tls.as_deref(), new.tls.as_deref());
         self.retry(&what, &old.retry, &new.retry);
         self.probing(&what, &old.probing, &new.probing);
     }
@@ -296,6 +303,7 @@ impl Plan {
         value("trusted_proxies", &Listed(&old.trusted), &Listed(&new.trusted));
         value("allow_half_close", &old.half_close, &new.half_close);
         value("max_connections", &old.connections_max, &new.connections_max);
+        value("max_handshakes", &old.handshakes_max, &new.handshakes_max);
         value("watch", &old.watch, &new.watch);
         self.admin(old.admin.as_ref(), new.admin.as_ref());
     }

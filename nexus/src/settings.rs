@@ -20,6 +20,11 @@ use crate::reason::Reason;
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
 use crate::session::Sticky;
+use crate::tls::{Back, Front};
+
+mod https;
+
+pub use https::{Hsts, HttpsRedirect};
 
 /// The timeouts that concern Nexus as a whole; each is finite.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +44,18 @@ pub struct Timeouts {
 }
 
 /// An address that clients connect to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ListenerSettings {
     /// The address.
     pub address: SocketAddr,
     /// How long its clients may take; `None` is as everybody.
     pub timeouts: ClientTimeouts,
+    /// Its certificates and keys; `None` is plain HTTP.
+    pub tls: Option<Arc<Front>>,
+    /// Where all its requests are redirected to; `None` is nowhere.
+    pub redirect: Option<HttpsRedirect>,
+    /// What it tells browsers of https; only over TLS.
+    pub hsts: Option<Hsts>,
 }
 
 /// How long clients of a listener may take, where that is not said for all.
@@ -60,7 +71,8 @@ pub struct ClientTimeouts {
 
 impl From<SocketAddr> for ListenerSettings {
     fn from(address: SocketAddr) -> Self {
-        Self { address, timeouts: ClientTimeouts::default() }
+        let timeouts = ClientTimeouts::default();
+        Self { address, timeouts, tls: None, redirect: None, hsts: None }
     }
 }
 
@@ -260,6 +272,8 @@ pub struct PoolSettings {
     pub breaker: Option<Breaker>,
     /// How load that is too much is refused; `None` is not at all.
     pub shedding: Option<Shedding>,
+    /// How its backends are spoken to over TLS; `None` is plain HTTP.
+    pub tls: Option<Arc<Back>>,
     /// What may be tried again.
     pub retry: Policy,
     /// How backends prove who they are, and Nexus to them; `None` is not at all.
@@ -335,6 +349,8 @@ pub struct Settings {
     pub half_close: bool,
     /// Client connections open at once, over all workers.
     pub connections_max: usize,
+    /// TLS handshakes under way at once, over all workers.
+    pub handshakes_max: usize,
     /// The request log; `None` is off.
     pub access_log: Option<LogFormat>,
     /// Where it can be asked and told while it runs; `None` is nowhere.
@@ -347,6 +363,25 @@ impl Settings {
     /// Says whether a client's `X-Forwarded-*` fields are believed.
     pub fn trusts(&self, ip: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&ip))
+    }
+
+    /// Takes over from `old` what speaks TLS as it is set here, so that sessions go on; what it
+    /// serves is from now on what was read for these settings.
+    pub fn keep_tls(&mut self, old: &Self) {
+        let fronts: Vec<_> = old.listeners.iter().filter_map(|old| old.tls.as_ref()).collect();
+        for new in self.listeners.iter_mut().filter_map(|new| new.tls.as_mut()) {
+            if let Some(old) = fronts.iter().find(|old| old.settings() == new.settings()) {
+                old.adopt(new);
+                *new = Arc::clone(old);
+            }
+        }
+        let backs: Vec<_> = old.pools.iter().filter_map(|old| old.tls.as_ref()).collect();
+        for new in self.pools.iter_mut().filter_map(|new| new.tls.as_mut()) {
+            if let Some(old) = backs.iter().find(|old| old.settings() == new.settings()) {
+                old.adopt(new);
+                *new = Arc::clone(old);
+            }
+        }
     }
 }
 
@@ -382,6 +417,7 @@ impl PoolSettings {
             ejection: None,
             breaker: None,
             shedding: None,
+            tls: None,
             retry: Policy::default(),
             tls: None,
             timeouts: PoolTimeouts::default(),

@@ -14,7 +14,7 @@ use crate::cli::remote::{
     Confirm, Drain, Explain, Named, Plan, Reload, Status, Undrain, Weight, Where,
 };
 use crate::config::render::Colour;
-use crate::config::{self, World, document, render};
+use crate::config::{self, Files, World, document, render};
 use crate::explain::{self, Explanation, Origin, Question};
 use crate::settings::{Admin, AdminAddress};
 use crate::snapshot::Snapshot;
@@ -213,7 +213,8 @@ pub fn plan(how: &Plan, world: &dyn World, colour: Colour) -> Outcome {
         Ok(remote) => remote,
         Err(outcome) => return outcome,
     };
-    match remote.call("POST", "/v1/plan", document::write(root).to_string()) {
+    let document = document::write(root, Files { world, sources: &loaded.sources });
+    match remote.call("POST", "/v1/plan", document.to_string()) {
         Ok(planned) => {
             let changes = list(&planned["plan"], "changes");
             let is_refused = changes.iter().any(|change| change["weight"] == "needs_restart");

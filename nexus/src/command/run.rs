@@ -132,6 +132,19 @@ impl World for Recording<'_> {
     fn env(&self, name: &str) -> Option<String> {
         self.world.env(name)
     }
+
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
+        self.see(path);
+        self.world.bytes(path)
+    }
+
+    fn absolute(&self, path: &str) -> String {
+        self.world.absolute(path)
+    }
+
+    fn has_files(&self) -> bool {
+        self.world.has_files()
+    }
 }
 
 /// A world of one document: whoever sent it has read files and variables before.
@@ -152,6 +165,11 @@ impl World for Document<'_> {
 
     fn env(&self, _: &str) -> Option<String> {
         None
+    }
+
+    /// Keys are not sent, and what whoever sends a document names is not opened for them.
+    fn has_files(&self) -> bool {
+        false
     }
 }
 

@@ -22,6 +22,15 @@ impl World for Disk {
         fs::read_to_string(path).map_err(|error| error.to_string())
     }
 
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
+        bytes(path)
+    }
+
+    fn absolute(&self, path: &str) -> String {
+        let absolute = std::path::absolute(path).ok();
+        absolute.and_then(|path| path.to_str().map(str::to_owned)).unwrap_or(path.to_owned())
+    }
+
     fn list(&self, folder: &str) -> Result<Vec<String>, String> {
         let entries = fs::read_dir(folder).map_err(|error| error.to_string())?;
         let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
@@ -31,6 +40,22 @@ impl World for Disk {
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok()
     }
+}
+
+/// Reads a file that need not be text.
+///
+/// # Errors
+///
+/// Says why it cannot.
+pub fn bytes(path: &str) -> Result<Vec<u8>, String> {
+    let data = fs::metadata(path).map_err(|error| error.to_string())?;
+    if !data.is_file() {
+        return Err("it is no file".to_owned()); // A pipe might never end.
+    }
+    if data.len() > FILE_BYTES_MAX {
+        return Err(format!("it has {} bytes, more than {FILE_BYTES_MAX}", data.len()));
+    }
+    fs::read(path).map_err(|error| error.to_string())
 }
 
 /// What a file or folder looks like from outside.

@@ -196,7 +196,7 @@ pub fn parse(path: &str, text: &str, file: FileId) -> Result<Node, Vec<Problem>>
 }
 
 /// Returns the path of a file that is named in another.
-fn beside(path: &str, name: &str) -> String {
+pub(super) fn beside(path: &str, name: &str) -> String {
     match path.rsplit_once('/') {
         Some((folder, _)) if !name.starts_with('/') => {
             format!("{folder}/{}", name.strip_prefix("./").unwrap_or(name))

@@ -14,6 +14,7 @@ mod pool;
 mod probing;
 mod retrying;
 mod route;
+mod tls;
 mod top;
 
 pub use top::TOP;

@@ -3,11 +3,11 @@
 //! It reads whatever can be read: a value that cannot has been complained about before, and counts
 //! as its default here, so that all problems come up at once.
 
-use crate::config::Config;
 use crate::config::model::TOP;
 use crate::config::node::{Entry, Node, Value};
 use crate::config::problem::{Problem, Step};
 use crate::config::section::{self, NOWHERE, Section};
+use crate::config::{Config, Files};
 use crate::log::LogFormat;
 use crate::settings::{ClientTimeouts, ListenerSettings, PoolSettings, Timeouts};
 
@@ -20,6 +20,7 @@ mod retrying;
 mod routes;
 mod rules;
 mod sticky;
+mod tls;
 
 use pools::Pool;
 
@@ -31,10 +32,10 @@ const DEFAULT_BACKENDS: [&str; 3] =
     ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"];
 
 /// Reads a configuration.
-pub fn read(root: &Node, problems: &mut Vec<Problem>) -> Config {
+pub fn read(root: &Node, files: Files<'_>, problems: &mut Vec<Problem>) -> Config {
     let top = Section::new(&TOP, Some(root));
-    let listeners = listeners(&top, problems);
-    let pools = pools(&top, problems);
+    let listeners = listeners(&top, files, problems);
+    let pools = pools(&top, files, problems);
     let routes = routes::read(&top, &pools, problems);
     let access_log = top.section("access_log");
     let timeouts = timeouts(&top.section("timeouts"));
@@ -47,6 +48,7 @@ pub fn read(root: &Node, problems: &mut Vec<Problem>) -> Config {
         trusted: top.networks("trusted_proxies"),
         half_close: top.bool("allow_half_close"),
         connections_max: top.whole_if("max_connections"),
+        handshakes_max: top.whole("max_handshakes"),
         access_log: match (access_log.text("output").as_str(), access_log.text("format").as_str()) {
             ("off", _) => None,
             (_, "json") => Some(LogFormat::Json),
@@ -70,20 +72,25 @@ fn timeouts(section: &Section<'_>) -> Timeouts {
     }
 }
 
-fn listeners(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<ListenerSettings> {
+fn listeners(
+    top: &Section<'_>,
+    files: Files<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<ListenerSettings> {
     if top.written("listen").is_none() && top.written("listeners").is_none() {
         let node = TOP.key("listeners").and_then(section::default);
         let node = node.expect("listeners have a default");
         let entry = Entry { key: "listeners".to_owned(), span: NOWHERE, node };
         let root = Node::new(NOWHERE, Value::Table(vec![entry]));
         let sections = Section::new(&TOP, Some(&root)).sections("listeners");
-        return sections.iter().filter_map(listener).collect();
+        return sections.iter().filter_map(|one| listener(one, files, problems)).collect();
     }
     let sections = top.sections("listeners");
     let long = sections.iter().map(|section| section.place("address"));
     let places: Vec<_> = top.nodes("listen").iter().map(|node| node.span).chain(long).collect();
     let short = top.addresses("listen").into_iter().map(ListenerSettings::from);
-    let listeners: Vec<_> = short.chain(sections.iter().filter_map(listener)).collect();
+    let long = sections.iter().filter_map(|one| listener(one, files, problems));
+    let listeners: Vec<_> = short.chain(long).collect();
     let is_empty_list = |key| {
         top.written(key)
             .is_some_and(|node| matches!(&node.value, Value::List(all) if all.is_empty()))
@@ -107,24 +114,34 @@ fn listeners(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<ListenerSett
 }
 
 /// Reads a listener.
-fn listener(section: &Section<'_>) -> Option<ListenerSettings> {
+fn listener(
+    section: &Section<'_>,
+    files: Files<'_>,
+    problems: &mut Vec<Problem>,
+) -> Option<ListenerSettings> {
     let timeouts = section.section("timeouts");
     let timeouts = ClientTimeouts {
         head: timeouts.time_if("head"),
         idle: timeouts.time_if("idle"),
         stall: timeouts.time_if("stall"),
     };
-    Some(ListenerSettings { address: section.address("address")?, timeouts })
+    let tls = section.section_if("tls").and_then(|tls| tls::front(&tls, files, problems));
+    let address = section.address("address")?;
+    let (redirect, hsts) = (tls::redirect(section), tls::hsts(section));
+    let listener = ListenerSettings { address, timeouts, tls, redirect, hsts };
+    tls::check(section, &listener, problems);
+    Some(listener)
 }
 
 /// Reads the pools, that of the short form last.
-fn pools(top: &Section<'_>, problems: &mut Vec<Problem>) -> Vec<Pool> {
-    let shutdown = top.section("timeouts").time("shutdown");
+fn pools(top: &Section<'_>, files: Files<'_>, problems: &mut Vec<Problem>) -> Vec<Pool> {
     let zone = top.text_if("zone");
+    let shutdown = top.section("timeouts").time("shutdown");
+    let around = pools::Around { zone: zone.as_deref(), shutdown, files };
     let mut pools: Vec<Pool> = top
         .named("pools")
         .into_iter()
-        .map(|(entry, section)| pools::read(entry, &section, zone.as_deref(), shutdown, problems))
+        .map(|(entry, section)| pools::read(entry, &section, around, problems))
         .collect();
     let is_bare = top.written("pools").is_none() && top.written("routes").is_none();
     match top.key_span("backends") {

@@ -67,6 +67,10 @@ pub enum Scalar {
     Secret,
     /// `50ms` or `p95`.
     Hedge,
+    /// The path of a file, relative to the file that names it.
+    File,
+    /// `true`, `false` or a port: where https is.
+    Https,
 }
 
 /// A value that was read.
@@ -74,7 +78,8 @@ pub enum Scalar {
 pub enum Parsed {
     /// Of a [`Scalar::Bool`].
     Bool(bool),
-    /// Of a [`Scalar::Whole`], [`Scalar::OneOf`], [`Scalar::Size`] or [`Scalar::Workers`].
+    /// Of a [`Scalar::Whole`], [`Scalar::OneOf`], [`Scalar::Size`], [`Scalar::Workers`] or, with 0
+    /// for nowhere, [`Scalar::Https`].
     Whole(u64),
     /// Of a [`Scalar::Time`].
     Time(Duration),
@@ -121,6 +126,9 @@ fn meaning(hint: impl Into<String>) -> Complaint {
 
 /// Bytes of a secret at least: shorter ones can be guessed.
 const SECRET_BYTES_MIN: usize = 16;
+
+/// Where https is unless something else is said (RFC 9110 §4.2.2).
+const HTTPS_PORT: u64 = 443;
 
 /// Bytes of a compiled expression at most: what a hostile one could cost at most.
 const REGEX_BYTES_MAX: usize = 1 << 20;
@@ -196,6 +204,8 @@ impl Scalar {
                 quantity::size(text).map(Parsed::Whole).map_err(late)
             }
             Self::Rate => quantity::rate(text).map(Parsed::Rate).map_err(shape),
+            Self::Https => https(text).map(Parsed::Whole).ok_or_else(|| shape(self.hint())),
+            Self::File => kept(!text.is_empty() && !text.contains('\0')),
             Self::Choice(all) => kept(all.contains(&text)),
             Self::Text | Self::Loose => kept(true),
             Self::Address => quantity::address(text).map(Parsed::Address).map_err(shape),
@@ -225,12 +235,14 @@ impl Scalar {
     }
 
     fn may_be_text(self) -> bool {
-        !matches!(self, Self::Bool | Self::Whole(..) | Self::OneOf(_))
+        !matches!(self, Self::Bool | Self::Whole(..) | Self::OneOf(_) | Self::Https)
     }
 
     fn may_be(self, value: &Value) -> bool {
         match value {
-            Value::Bool(_) => matches!(self, Self::Bool | Self::Loose | Self::FieldValue),
+            Value::Bool(_) => {
+                matches!(self, Self::Bool | Self::Loose | Self::FieldValue | Self::Https)
+            }
             _ => matches!(
                 self,
                 Self::Whole(..)
@@ -243,6 +255,7 @@ impl Scalar {
                     | Self::Address
                     | Self::AdminAddress
                     | Self::Secret
+                    | Self::Https
             ),
         }
     }
@@ -256,6 +269,15 @@ impl Scalar {
 /// Returns how many cores there are.
 fn cores() -> u64 {
     std::thread::available_parallelism().map_or(1, usize::from) as u64
+}
+
+/// Reads the port that https is at; 0 is nowhere.
+fn https(text: &str) -> Option<u64> {
+    match text {
+        "true" => Some(HTTPS_PORT),
+        "false" => Some(0),
+        _ => text.parse().ok().filter(|port| (1..=65_535).contains(port)),
+    }
 }
 
 /// Reads when another backend is asked.

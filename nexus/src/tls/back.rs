@@ -9,11 +9,14 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::SingleCertAndKey;
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{
+    ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+    WantsVerifier,
+};
 
 use crate::tls::certificate;
 use crate::tls::facts::CertificateFacts;
-use crate::tls::files::{Fault, Part, Reader, Reading, Sum};
+use crate::tls::files::{Fault, Part, Reader, Reading, Sum, UNREAD, same};
 use crate::tls::front::{alpn, roots};
 use crate::tls::provider;
 use crate::tls::settings::BackendTls;
@@ -42,6 +45,15 @@ impl Back {
         let (calling, faults) = Calling::read(&settings, read);
         let back = |calling| Self { settings, current: ArcSwap::from_pointee(calling) };
         (calling.map(back), faults)
+    }
+
+    /// Makes one of which the files are elsewhere: it compares by its settings alone, and calls
+    /// nobody.
+    pub fn unread(settings: BackendTls) -> Self {
+        let config = builder().with_root_certificates(RootCertStore::empty());
+        let config = config.with_no_client_auth();
+        let calling = Calling { config: Arc::new(config), certificate: None, sum: UNREAD };
+        Self { settings, current: ArcSwap::from_pointee(calling) }
     }
 
     /// Returns what it is set to.
@@ -97,7 +109,7 @@ impl Back {
 /// Two are the same if they are set to the same, and their files say the same.
 impl PartialEq for Back {
     fn eq(&self, other: &Self) -> bool {
-        self.settings == other.settings && self.current.load().sum == other.current.load().sum
+        self.settings == other.settings && same(&self.current.load().sum, &other.current.load().sum)
     }
 }
 
@@ -117,11 +129,7 @@ impl Calling {
         let (Some(verifier), true) = (verifier, reading.is_usable()) else {
             return (None, reading.faults);
         };
-        let builder = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("the provider has ciphers for both versions")
-            .dangerous()
-            .with_custom_certificate_verifier(verifier);
+        let builder = builder().dangerous().with_custom_certificate_verifier(verifier);
         let (key, certificate) = own.map(|own| (own.key, own.facts)).unzip();
         let mut config = match key {
             Some(key) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(key))),
@@ -134,14 +142,17 @@ impl Calling {
     }
 }
 
+fn builder() -> ConfigBuilder<ClientConfig, WantsVerifier> {
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has ciphers for both versions")
+}
+
 fn verifier(
     settings: &BackendTls,
     reading: &mut Reading<'_>,
 ) -> Option<Arc<dyn ServerCertVerifier>> {
     if settings.insecure {
-        tracing::warn!(
-            "certificates of backends are not verified: whoever is between can read along"
-        );
         return Some(Arc::new(Anybody));
     }
     let roots = match &settings.ca {

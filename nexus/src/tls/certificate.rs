@@ -89,11 +89,15 @@ fn check_time(facts: &CertificateFacts, at: usize, now: SystemTime, reading: &mu
         let cause =
             format!("the certificate in `{}` expired at {}", facts.path, stamp(facts.not_after));
         let hint = "clients refuse it: renew it; Nexus takes the new files by itself";
-        reading.warn(Part::Certificate(at), cause, hint);
+        reading.warn_of_time(Part::Certificate(at), cause, hint);
     } else if facts.not_before > now {
         let since = stamp(facts.not_before);
         let cause = format!("the certificate in `{}` counts only from {since} on", facts.path);
-        reading.warn(Part::Certificate(at), cause, "clients refuse it until then: check the clock");
+        reading.warn_of_time(
+            Part::Certificate(at),
+            cause,
+            "clients refuse it until then: check the clock",
+        );
     }
 }
 

@@ -31,6 +31,8 @@ pub struct Fault {
     pub part: Part,
     /// Whether it cannot be used; else it is only odd.
     pub is_error: bool,
+    /// Whether it is a matter of time: of the same file it may be said, or not, some other day.
+    pub is_of_time: bool,
     /// The cause, in one line.
     pub cause: String,
     /// What to do, in one line.
@@ -39,6 +41,14 @@ pub struct Fault {
 
 /// What files say is summed up in so many bytes: two readings are the same if these are.
 pub type Sum = [u8; 32];
+
+/// The sum of files that were not read.
+pub(super) const UNREAD: Sum = [0; 32];
+
+/// Says whether two readings are the same, as far as both were made.
+pub(super) fn same(a: &Sum, b: &Sum) -> bool {
+    a == b || *a == UNREAD || *b == UNREAD
+}
 
 /// A reading of several files that goes on after a fault, so that all come up at once.
 pub struct Reading<'r> {
@@ -57,13 +67,19 @@ impl<'r> Reading<'r> {
     /// Says that a file cannot be used.
     pub fn error(&mut self, part: Part, cause: impl Into<String>, hint: impl Into<String>) {
         let (cause, hint) = (cause.into(), hint.into());
-        self.faults.push(Fault { part, is_error: true, cause, hint });
+        self.faults.push(Fault { part, is_error: true, is_of_time: false, cause, hint });
     }
 
     /// Says that a file is odd.
     pub fn warn(&mut self, part: Part, cause: impl Into<String>, hint: impl Into<String>) {
         let (cause, hint) = (cause.into(), hint.into());
-        self.faults.push(Fault { part, is_error: false, cause, hint });
+        self.faults.push(Fault { part, is_error: false, is_of_time: false, cause, hint });
+    }
+
+    /// Says that a file is odd today.
+    pub fn warn_of_time(&mut self, part: Part, cause: String, hint: &str) {
+        let hint = hint.to_owned();
+        self.faults.push(Fault { part, is_error: false, is_of_time: true, cause, hint });
     }
 
     /// Counts something that is in no file of its own.

@@ -13,10 +13,12 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::tls::certificate::{self, Certificate};
 use crate::tls::facts::CertificateFacts;
-use crate::tls::files::{Fault, Part, Reader, Reading, Sum};
+use crate::tls::files::{Fault, Part, Reader, Reading, Sum, UNREAD, same};
 use crate::tls::provider;
 use crate::tls::resolver::Resolver;
-use crate::tls::settings::{ClientAuth, ClientAuthMode, ListenerTls, Profile, Protocol};
+use crate::tls::settings::{
+    ClientAuth, ClientAuthMode, ListenerTls, Profile, Protocol, UnknownName,
+};
 use crate::tls::tickets::TicketKeys;
 
 /// Sessions of TLS 1.2 clients without tickets that are remembered: such clients are few, and a
@@ -47,6 +49,15 @@ impl Front {
         let (serving, faults) = Serving::read(&settings, read);
         let front = |serving| Self { settings, current: ArcSwap::from_pointee(serving) };
         (serving.map(front), faults)
+    }
+
+    /// Makes one of which the files are elsewhere: it compares by its settings alone, and serves
+    /// nobody.
+    pub fn unread(settings: ListenerTls) -> Self {
+        let resolver = Resolver::new(&[], UnknownName::Refuse);
+        let config = Arc::new(config(&settings, None, resolver));
+        let serving = Serving { config, certificates: Vec::new(), sum: UNREAD, policy: UNREAD };
+        Self { settings, current: ArcSwap::from_pointee(serving) }
     }
 
     /// Returns what it is set to.
@@ -101,7 +112,7 @@ impl Front {
 /// Two are the same if they are set to the same, and their files say the same.
 impl PartialEq for Front {
     fn eq(&self, other: &Self) -> bool {
-        self.settings == other.settings && self.serving().sum == other.serving().sum
+        self.settings == other.settings && same(&self.serving().sum, &other.serving().sum)
     }
 }
 

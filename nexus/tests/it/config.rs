@@ -1,10 +1,12 @@
 //! Configuration files: what they make of Nexus, and what is said of broken ones.
 
+mod certificates;
 mod files;
 mod gallery;
 mod model;
 mod reference;
 mod running;
+mod tls;
 
 use std::collections::HashMap;
 use std::fs;
@@ -44,6 +46,11 @@ impl World for Values {
     fn env(&self, name: &str) -> Option<String> {
         self.variables.get(name).cloned()
     }
+
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
+        let own = self.read(path);
+        own.or_else(|why| certificates::file(path).ok_or(why)).map(String::into_bytes)
+    }
 }
 
 /// A folder of real files, without an environment.
@@ -81,6 +88,12 @@ impl World for Folder {
     fn env(&self, _: &str) -> Option<String> {
         None
     }
+
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
+        let made = certificates::file(path).map(String::into_bytes);
+        let read = || fs::read(self.0.join(path)).map_err(|error| error.to_string());
+        made.map_or_else(read, Ok)
+    }
 }
 
 /// Reads a file that must be free of errors.
@@ -104,7 +117,7 @@ fn words(config: &Config) -> String {
     // A secret does not show itself.
     let tokens = admin.iter().flat_map(|admin| &admin.tokens);
     let secrets: Vec<_> = tokens.map(|token| &token.secret).collect();
-    let others = (access_log, admin, secrets, watch);
+    let others = (access_log, admin, secrets, watch, config.handshakes_max);
     format!("{all:?} {others:?} {:?}", routes.routes())
 }
 

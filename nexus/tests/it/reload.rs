@@ -94,7 +94,7 @@ fn a_listener_can_come_and_go() {
     let mut client = Client::connect(&nexus);
     assert_eq!(client.get("/"), "ok");
 
-    let both = Settings { listeners: vec![old.listeners[0], free.into()], ..old.clone() };
+    let both = Settings { listeners: vec![old.listeners[0].clone(), free.into()], ..old.clone() };
     nexus.reload(both).unwrap();
     until("the new one accepts", || std::net::TcpStream::connect(free).is_ok());
     let only_new = Settings { listeners: vec![free.into()], ..old };
@@ -113,7 +113,7 @@ fn what_cannot_change_is_refused_and_nothing_has_changed() {
     let refused = nexus.reload(Settings { workers: 2, ..settings.clone() });
     assert!(matches!(refused, Err(Refused::NeedsRestart("workers"))));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let listeners = vec![settings.listeners[0], taken.local_addr().unwrap().into()];
+    let listeners = vec![settings.listeners[0].clone(), taken.local_addr().unwrap().into()];
     let other = Backend::named("other");
     let refused = nexus.reload(Settings { listeners, ..with(&settings, &[&other]) });
     assert!(matches!(refused, Err(Refused::Bind(..))));

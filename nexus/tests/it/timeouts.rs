@@ -45,7 +45,7 @@ fn a_listener_has_its_own_patience_with_clients() {
     let mut settings = settings(&[backend.address]);
     let address: SocketAddr = "127.0.0.1:0".parse().unwrap();
     let timeouts = ClientTimeouts { head: Some(SHORT), idle: Some(SHORT), stall: Some(SHORT) };
-    settings.listeners = vec![ListenerSettings { address, timeouts }];
+    settings.listeners = vec![ListenerSettings { timeouts, ..address.into() }];
     let nexus = start(settings);
 
     let mut slow_head = Client::connect(&nexus);

@@ -51,6 +51,7 @@ pub(crate) fn settings(backends: &[SocketAddr]) -> Settings {
         trusted: vec![],
         half_close: false,
         connections_max: 10_000,
+        handshakes_max: 1000,
         access_log: None,
         admin: None,
         watch: false,

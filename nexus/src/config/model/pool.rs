@@ -6,6 +6,7 @@ use super::breaking::{BREAKER, SHEDDING};
 use super::ejection::EJECTION;
 use super::probing::HEALTH_CHECK;
 use super::retrying::RETRY;
+use super::tls::BACKEND_TLS;
 use super::{Group, Kind, Table, key};
 use crate::config::scalar::Scalar;
 
@@ -131,6 +132,14 @@ pub(super) static POOL: Table = Table {
             "panic",
         )
         .known_as(&["healthy_panic_threshold", "panic", "fail_open", "all_down"]),
+        key(
+            "tls",
+            Keys(&BACKEND_TLS),
+            Absent("none: plain HTTP"),
+            "How its backends are spoken to over TLS; `{}` is all defaults: their certificates are verified.",
+            "{ ca: backends.pem }",
+        )
+        .known_as(&["ssl", "transport_socket", "proxy_ssl", "backend_tls"]),
         key(
             "retry",
             Keys(&RETRY),

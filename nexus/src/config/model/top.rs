@@ -4,6 +4,7 @@ use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, Named, One, OneOrMany, Short};
 use super::pool::{A_BACKEND, POOL};
 use super::route::ROUTE;
+use super::tls::{HSTS, LISTENER_TLS};
 use super::{Group, Key, Kind, Table, key};
 use crate::config::scalar::Scalar;
 
@@ -86,6 +87,14 @@ const TOP_KEYS: &[Key] = &[
     )
     .known_as(&["maxconn", "worker_connections"]),
     key(
+        "max_handshakes",
+        One(Scalar::Whole(1, 1_000_000)),
+        Is("1000"),
+        "TLS handshakes under way at once, over all workers; more wait.",
+        "200",
+    )
+    .known_as(&["maxsslrate", "max_tls_handshakes"]),
+    key(
         "trusted_proxies",
         Many(&One(Scalar::Network)),
         Is("[]"),
@@ -163,6 +172,30 @@ static LISTENER: Table = Table {
             "{ idle: 5s }",
         )
         .known_as(&["timeout"]),
+        key(
+            "tls",
+            Short(&One(Scalar::File), "cert", &LISTENER_TLS),
+            Absent("none: plain HTTP"),
+            "Its certificates and keys; in short one file with both. Files that change are read again.",
+            "site.pem",
+        )
+        .known_as(&["ssl", "https", "ssl_certificate", "crt"]),
+        key(
+            "redirect_https",
+            One(Scalar::Https),
+            Is("false"),
+            "Answer every request with a redirect (308) to the same at https, on this port; `true` is 443.",
+            "true",
+        )
+        .known_as(&["https_redirect", "redirect_to_https", "ssl_redirect"]),
+        key(
+            "hsts",
+            Short(&One(Scalar::Time), "max_age", &HSTS),
+            Absent("not said"),
+            "Tell browsers to come by https only, for this long (`Strict-Transport-Security`).",
+            "365d",
+        )
+        .known_as(&["strict_transport_security"]),
     ],
     groups: &[],
 };

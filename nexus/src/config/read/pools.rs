@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use crate::config::Files;
 use crate::config::node::{Entry, Span};
 use crate::config::problem::{Problem, Step};
 use crate::config::quantity::show_time;
-use crate::config::read::{breaking, probing, retrying, sticky};
+use crate::config::read::{breaking, probing, retrying, sticky, tls};
 use crate::config::section::Section;
 use crate::ejection::Rules;
 use crate::picker::{Algorithm, HashKey};
@@ -26,14 +27,25 @@ pub(super) struct Pool {
     pub is_short: bool,
 }
 
+/// What a pool needs to know of the rest of the file.
+#[derive(Clone, Copy)]
+pub(super) struct Around<'a> {
+    /// Where this Nexus stands.
+    pub zone: Option<&'a str>,
+    /// How long what is under way may take at the end.
+    pub shutdown: Duration,
+    /// Where the files that it names are.
+    pub files: Files<'a>,
+}
+
 /// Reads a pool.
 pub(super) fn read(
     entry: &Entry,
     section: &Section<'_>,
-    zone: Option<&str>,
-    shutdown: Duration,
+    around: Around<'_>,
     problems: &mut Vec<Problem>,
 ) -> Pool {
+    let Around { zone, shutdown, files } = around;
     let timeouts = section.section("timeouts");
     let backends = backends(section, problems);
     let health_check = section.section("health_check");
@@ -71,6 +83,7 @@ pub(super) fn read(
         shedding: section
             .section_if("shedding")
             .map(|shedding| breaking::shedding(&shedding, problems)),
+        tls: section.section_if("tls").and_then(|tls| tls::back(&tls, files, problems)),
         retry: retrying::read(&retry, &Policy::default()),
         timeouts: PoolTimeouts {
             connect: timeouts.time("connect"),

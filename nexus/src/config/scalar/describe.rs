@@ -34,6 +34,8 @@ impl Scalar {
             Self::Template => "text with `{host}`, `{path}` or `{query}` in it".to_owned(),
             Self::Name => "a name".to_owned(),
             Self::AdminAddress => "an address such as `127.0.0.1:9900` or `unix:PATH`".to_owned(),
+            Self::File => "the path of a file".to_owned(),
+            Self::Https => "true, false or a port from 1 to 65535".to_owned(),
             Self::Secret => "a secret of 16 characters or more, without spaces".to_owned(),
         }
     }
@@ -116,6 +118,11 @@ impl Scalar {
             Self::AdminAddress => json!({ "anyOf": [
                 Self::Address.schema(),
                 text("^unix:[^\\x00]{1,107}$"),
+            ] }),
+            Self::File => text("^[^\\x00]+$"),
+            Self::Https => json!({ "anyOf": [
+                { "type": "boolean" },
+                { "type": "integer", "minimum": 1, "maximum": 65535 },
             ] }),
             Self::Secret => text("^[!-~]{16,}$"),
         }

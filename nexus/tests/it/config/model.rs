@@ -64,6 +64,11 @@ fn flow(table: &Table, key: &Key, value: Option<&str>) -> String {
         // Alone they mean nothing.
         ("a rewrite", "regex") => lines.push("replace: /".to_owned()),
         ("a rewrite", "replace") => lines.push("regex: '(/)'".to_owned()),
+        // Whom this machine trusts is no matter for a test.
+        ("TLS of a pool", "key") => {
+            lines.extend(["ca: backends.pem", "cert: site.pem"].map(ToOwned::to_owned));
+        }
+        ("TLS of a pool", name) if name != "ca" => lines.push("ca: backends.pem".to_owned()),
         ("a configuration", "pools" | "backends") => {}
         ("a configuration", _) => lines.push(format!("pools: {POOLS}")),
         _ => {}
@@ -76,6 +81,7 @@ fn flow(table: &Table, key: &Key, value: Option<&str>) -> String {
         // A key that must be there differs from itself with another value.
         None if matches!(key.default, Default::Required)
             || excludes(table, key)
+            || (table.name, key.name) == ("TLS of a pool", "ca")
             || key.name == "routes" =>
         {
             lines.push(format!("{}: {}", key.name, other_value(key)));
@@ -109,6 +115,9 @@ fn other_value(key: &Key) -> &'static str {
         ("window" | "timeout", _) => "7s",
         ("cookie" | "app_cookie" | "header", _) => "X-Other",
         ("client", _) => "address",
+        ("cert" | "ca", _) => "other.pem",
+        ("certificates", _) => "[other.pem]",
+        ("max_age", _) => "7d",
         ("token", _) => "fedcba9876543210",
         _ => panic!("another value for {}", key.name),
     }
