@@ -24,6 +24,7 @@ use crate::plan::Plan;
 use crate::reload::{Effective, Failure, Report, Source};
 use crate::settings::{AdminAddress, Settings};
 use crate::snapshot::{Published, Snapshot};
+use crate::tls::reread;
 use crate::worker::Worker;
 
 /// How far Nexus is on its way out.
@@ -267,12 +268,14 @@ fn start_control(
     phase: watch::Receiver<Phase>,
 ) -> Result<(Option<AdminAddress>, JoinHandle<()>), StartError> {
     let (begun, wait) = std::sync::mpsc::sync_channel(1);
+    let files_of = Arc::clone(&beginning.published);
     let thread = start_thread("control".to_owned(), move || async move {
         let mut control = Control::new(beginning);
         let outcome = control.begin().await;
         let has_begun = outcome.is_ok();
         let _ = begun.send(outcome);
         if has_begun {
+            tokio::task::spawn_local(reread::keep_current(files_of));
             tokio::select! {
                 () = control.run(received) => {}
                 () = until(phase, Phase::Stopped) => {}

@@ -22,7 +22,7 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// Decides whether it is time for a reload. Pure.
 #[derive(Debug, Default)]
-struct Watching {
+pub(crate) struct Watching {
     /// As they were at the last look, if that was not as they were read.
     changed: Option<Looks>,
 }
@@ -30,7 +30,7 @@ struct Watching {
 impl Watching {
     /// Compares the files as they are `now` with what they were when they were `read`; says whether
     /// to read them again.
-    fn see(&mut self, read: &Looks, now: Looks) -> bool {
+    pub(crate) fn see(&mut self, read: &Looks, now: Looks) -> bool {
         if *read == now {
             self.changed = None;
             return false;
