@@ -18,6 +18,7 @@ use crate::settings::{
     Admin, AdminAddress, PoolSettings, PoolTimeouts, Probing, Settings, Timeouts, Token,
 };
 
+pub mod cert;
 pub mod over;
 pub mod remote;
 
@@ -64,6 +65,8 @@ pub enum Command {
     Schema,
     /// Print a commented configuration file to start from: nexus init > nexus.yaml
     Init,
+    /// Make a certificate for development: nexus cert, nexus cert shop.test, nexus cert --client alice
+    Cert(cert::Cert),
     /// Tell what a running Nexus does: backends, reloads, connections
     Status(remote::Status),
     /// Tell what would become of a request, and why, without sending it

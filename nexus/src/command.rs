@@ -1,6 +1,7 @@
 //! What Nexus can be told to do besides running: each command is a function to what is said and to
 //! the exit code.
 
+pub mod cert;
 pub mod check;
 pub mod init;
 pub mod remote;

@@ -63,6 +63,7 @@ fn obey(command: &Command) -> ExitCode {
         }
         Command::Schema => command::schema(),
         Command::Init => command::init::init(),
+        Command::Cert(how) => command::cert::cert(how),
         Command::Status(how) => command::remote::status(how, &Disk),
         Command::Plan(how) => {
             command::remote::plan(how, &Disk, colour(std::io::stdout().is_terminal()))

@@ -9,6 +9,7 @@
 mod admin;
 mod admission;
 mod balancing;
+mod cert;
 mod cli;
 mod config;
 mod contract;
