@@ -5,6 +5,8 @@
 //! Its socket, a slot on the clock and this small task. What a request needs is made when bytes
 //! arrive and gone when the answer is.
 
+mod handshake;
+
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -22,9 +24,12 @@ use crate::listen::{Door, Patience};
 use crate::proxy;
 use crate::reason::Reason;
 use crate::respond::own;
+use crate::settings::HttpsRedirect;
 use crate::stream::socket::Socket;
 use crate::stream::{Next, Stream};
 use crate::worker::{Open, Worker};
+
+pub use handshake::Secured;
 
 /// How long an idle connection may still begin a request once Nexus drains; the answer to it says
 /// `Connection: close`. Closing at once would cut off requests that are on their way.
@@ -54,8 +59,10 @@ pub struct Client {
     accepted: u32,
     /// The tick in which it had its last answer.
     idle_since: u32,
-    /// Whether nothing was said on it yet.
+    /// Whether it may still turn out to speak HTTP/2.
     is_new: bool,
+    /// What it is known by, if it came over TLS.
+    pub secured: Option<Rc<Secured>>,
     /// Where it comes from.
     pub ip: IpAddr,
 }
@@ -78,7 +85,16 @@ pub async fn serve(open: Open, door: Rc<Door>, stream: Stream, peer: SocketAddr)
     let worker = Rc::clone(open.worker());
     let ip = peer.ip().to_canonical();
     let mut client = Client::new(worker, door, stream, ip);
-    client.is_new = true;
+    let tls = client.door.rules(&client.worker).tls.clone();
+    match tls {
+        None => client.is_new = true,
+        // In a box of its own: it is over soon.
+        Some(front) => match Box::pin(handshake::shake(&mut client, &front)).await {
+            None => return,
+            Some(true) => return Box::pin(http2::front::serve(client, Vec::new())).await,
+            Some(false) => {}
+        },
+    }
     let mut read = client.read_at_once();
     while read.is_some() || client.next(client.idle_left()).await == Idle::Bytes {
         let input = read.take().unwrap_or_default();
@@ -122,13 +138,15 @@ impl Client {
     fn new(worker: Rc<Worker>, door: Rc<Door>, stream: Stream, ip: IpAddr) -> Self {
         let deadline = worker.deadlines.lend();
         let accepted = worker.deadlines.now();
-        let (idle_since, is_new) = (accepted, false);
-        Self { worker, door, stream, deadline, accepted, idle_since, is_new, ip }
+        let (idle_since, is_new, secured) = (accepted, false, None);
+        Self { worker, door, stream, deadline, accepted, idle_since, is_new, secured, ip }
     }
 
     /// Returns the client of one request, which `stream` carries.
     pub fn with_stream(&self, stream: Stream) -> Self {
-        Self::new(Rc::clone(&self.worker), Rc::clone(&self.door), stream, self.ip)
+        let (worker, door) = (Rc::clone(&self.worker), Rc::clone(&self.door));
+        let secured = self.secured.clone();
+        Self { secured, ..Self::new(worker, door, stream, self.ip) }
     }
 
     /// Takes the connection away, for something else than HTTP/1.
@@ -144,6 +162,16 @@ impl Client {
     /// Returns how long it may take.
     pub fn timeouts(&self) -> Patience {
         self.door.timeouts(&self.worker)
+    }
+
+    /// Returns where all requests of its listener are redirected to, if they are.
+    pub fn redirect(&self) -> Option<HttpsRedirect> {
+        self.door.redirect()
+    }
+
+    /// Returns the line that tells browsers to come by TLS only, or nothing.
+    pub fn hsts(&self) -> Option<Rc<[u8]>> {
+        self.door.hsts(self.secured.is_some())
     }
 
     /// Says whether a client that waits for its answer is watched, whether it stays.

@@ -268,12 +268,6 @@ impl Exchange<'_> {
         by_route.unwrap_or(&self.pool().settings.retry)
     }
 
-    /// Returns what a backend is told of the client.
-    pub fn egress_client(&self) -> egress::Client {
-        let ip = self.client.ip;
-        egress::Client { ip, is_trusted: self.view.settings.trusts(ip) }
-    }
-
     /// Writes the whole request anew, for somebody else; `None` if not all of it is there, or it is
     /// about this very connection.
     pub fn copy(&self, backend: &Backend, fields: Option<&HeaderRules>) -> Option<Vec<u8>> {
@@ -283,7 +277,14 @@ impl Exchange<'_> {
         let changes = Changes { target: self.target.as_deref(), fields, cookie: None };
         let authority = backend.url.authority.as_bytes();
         let (mut out, bytes) = (Vec::new(), self.upload.bytes());
-        egress::request(&mut out, bytes, request, self.egress_client(), authority, changes);
+        egress::request(
+            &mut out,
+            bytes,
+            request,
+            told(self.client, &self.view),
+            authority,
+            changes,
+        );
         if request.body == Framing::Chunked && !body.is_empty() {
             egress::chunk_size(&mut out, body.len());
             out.extend_from_slice(body);
@@ -299,7 +300,7 @@ impl Exchange<'_> {
 
     /// Puts the request at its start.
     pub fn start(&mut self, backend: &Backend) {
-        let client = self.egress_client();
+        let client = told(self.client, &self.view);
         self.upload.rewind();
         let (request, authority) = (&self.request, backend.url.authority.as_bytes());
         let to_chunked = request.body == Framing::Chunked;
@@ -483,5 +484,16 @@ impl Exchange<'_> {
             Some(offered) if response::takes_up(bytes, &response.head, offered) => Ok(()),
             _ => Err(Reason::UnexpectedUpgrade),
         }
+    }
+}
+
+/// Returns what a backend is told of the client.
+fn told<'c>(client: &'c Client, view: &View) -> egress::Client<'c> {
+    let secured = client.secured.as_deref();
+    egress::Client {
+        ip: client.ip,
+        is_trusted: view.settings.trusts(client.ip),
+        is_secured: secured.is_some(),
+        certificate: secured.and_then(|secured| secured.certificate.as_ref()),
     }
 }

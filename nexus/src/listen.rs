@@ -8,10 +8,11 @@
 #[cfg(target_os = "linux")]
 mod defer;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
@@ -27,8 +28,9 @@ use tokio::task::JoinHandle;
 
 use crate::connection;
 use crate::control::Order;
-use crate::settings::Settings;
+use crate::settings::{Hsts, HttpsRedirect, ListenerSettings, Settings};
 use crate::stream::socket;
+use crate::tls::Front;
 use crate::worker::Worker;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
@@ -80,8 +82,20 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
 pub struct Door {
     address: SocketAddr,
     is_closing: Cell<bool>,
-    /// How long its clients may take, by the snapshot of this version.
-    patience: Cell<Option<(u64, Patience)>>,
+    /// What it goes by, by the snapshot of this version.
+    version: Cell<u64>,
+    patience: Cell<Patience>,
+    redirect: Cell<Option<HttpsRedirect>>,
+    rules: RefCell<Rc<Rules>>,
+}
+
+/// What a listener goes by, but for what each request asks after.
+#[derive(Default)]
+pub struct Rules {
+    /// Its certificates and keys, if it speaks TLS.
+    pub tls: Option<Arc<Front>>,
+    /// The line that tells browsers to come by TLS only.
+    hsts: Option<Rc<[u8]>>,
 }
 
 /// How long a client may take.
@@ -95,32 +109,72 @@ pub struct Patience {
     pub stall: Duration,
 }
 
+impl Patience {
+    fn of(settings: &Settings, own: Option<&ListenerSettings>) -> Self {
+        let own = own.map(|listener| listener.timeouts).unwrap_or_default();
+        let all = &settings.timeouts;
+        Self {
+            head: own.head.unwrap_or(all.head),
+            idle: own.idle.unwrap_or(all.idle),
+            stall: own.stall.unwrap_or(all.stall),
+        }
+    }
+}
+
 impl Door {
-    fn new(address: SocketAddr) -> Self {
-        Self { address, is_closing: Cell::new(false), patience: Cell::new(None) }
+    fn new(address: SocketAddr, worker: &Worker) -> Self {
+        let door = Self {
+            address,
+            is_closing: Cell::new(false),
+            version: Cell::new(worker.published.version()),
+            patience: Cell::new(Patience::of(&worker.view().settings, None)),
+            redirect: Cell::default(),
+            rules: RefCell::default(),
+        };
+        door.look_up(&worker.view().settings);
+        door
     }
 
     /// Returns how long clients that came by it may take.
     pub fn timeouts(&self, worker: &Worker) -> Patience {
+        self.keep_up(worker);
+        self.patience.get()
+    }
+
+    /// Returns what it goes by.
+    pub fn rules(&self, worker: &Worker) -> Rc<Rules> {
+        self.keep_up(worker);
+        Rc::clone(&self.rules.borrow())
+    }
+
+    /// Returns where requests are redirected to, as of the last look at the snapshot.
+    pub fn redirect(&self) -> Option<HttpsRedirect> {
+        self.redirect.get()
+    }
+
+    /// Returns the line that tells browsers to come by TLS only, or nothing; over anything else
+    /// than TLS it must not be said (RFC 6797 §7.2).
+    pub fn hsts(&self, is_secured: bool) -> Option<Rc<[u8]>> {
+        if is_secured { self.rules.borrow().hsts.clone() } else { None }
+    }
+
+    fn keep_up(&self, worker: &Worker) {
         let version = worker.published.version();
-        match self.patience.get() {
-            Some((known, patience)) if known == version => patience,
-            _ => {
-                let patience = self.look_up(&worker.view().settings);
-                self.patience.set(Some((version, patience)));
-                patience
-            }
+        if self.version.get() != version {
+            self.version.set(version);
+            self.look_up(&worker.view().settings);
         }
     }
 
-    fn look_up(&self, settings: &Settings) -> Patience {
+    /// Takes note of what the settings say; a listener that is not in them keeps what it had.
+    fn look_up(&self, settings: &Settings) {
         let own = settings.listeners.iter().find(|listener| listener.address == self.address);
-        let own = own.map(|listener| listener.timeouts).unwrap_or_default();
-        let all = &settings.timeouts;
-        Patience {
-            head: own.head.unwrap_or(all.head),
-            idle: own.idle.unwrap_or(all.idle),
-            stall: own.stall.unwrap_or(all.stall),
+        self.patience.set(Patience::of(settings, own));
+        if let Some(own) = own {
+            let hsts = own.hsts.map(|hsts| format!("{}: {}\r\n", Hsts::FIELD, hsts.value()));
+            let hsts = hsts.map(|line| line.into_bytes().into());
+            self.redirect.set(own.redirect);
+            *self.rules.borrow_mut() = Rc::new(Rules { tls: own.tls.clone(), hsts });
         }
     }
 
@@ -154,7 +208,7 @@ impl<'w> Listening<'w> {
     pub async fn follow(&mut self, order: Order) {
         match order {
             Order::Listen(address, socket) => {
-                let door = Rc::new(Door::new(address));
+                let door = Rc::new(Door::new(address, self.worker));
                 let (stop, stopped) = oneshot::channel();
                 let accepting = accept(Rc::clone(self.worker), socket, Rc::clone(&door), stopped);
                 let task = tokio::task::spawn_local(accepting);

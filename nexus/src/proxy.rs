@@ -10,6 +10,7 @@ use crate::exchange::Exchange;
 use crate::flow::Flow;
 use crate::forward::{self, Answered};
 use crate::hedge;
+use crate::http1::egress;
 use crate::http1::gate::Request;
 use crate::log::Record;
 use crate::mirror;
@@ -21,6 +22,7 @@ use crate::respond::own::{self, Refusal};
 use crate::respond::{self, End};
 use crate::route::{self, Fields, HeadFields, Priority};
 use crate::session;
+use crate::settings::HttpsRedirect;
 use crate::way::{Next, Way};
 use crate::worker::{Picked, View};
 
@@ -34,7 +36,10 @@ pub async fn serve(
     began: Option<Instant>,
 ) -> (After, Option<(Buffer, usize)>) {
     let view = client.worker.view(); // One view, from here to the last byte.
-    let way = find_way(&view, &request, &upload, client.ip);
+    let way = match client.redirect() {
+        Some(https) => to_https(https, &request, &upload),
+        None => find_way(&view, &request, &upload, client.ip),
+    };
     let mut exchange = Exchange::new(client, view, request, upload, way.route);
     let mut attempts = Attempts::since(began);
     let (backend, end) = match way.next {
@@ -54,6 +59,20 @@ pub async fn serve(
         write_log(&exchange, &attempts, name, end, began);
     }
     (end.after, exchange.upload.into_rest())
+}
+
+/// Sends a request to the same at https; one without a host has nowhere to go.
+#[cold]
+fn to_https(https: HttpsRedirect, request: &Request, upload: &Flow) -> Way {
+    let (host, mut target) = (request.host.of(upload.bytes()), Vec::new());
+    egress::origin_form(&mut target, upload.bytes(), request.target);
+    let text = String::from_utf8_lossy;
+    let location = https.location(&text(host), &text(&target)).into_bytes();
+    let next = match host {
+        [] => Next::Refuse(Reason::BadHost),
+        _ => Next::Redirect { status: HttpsRedirect::STATUS, location },
+    };
+    Way { next, ..Way::ONLY }
 }
 
 /// Finds out where a request goes.

@@ -91,9 +91,11 @@ fn start(
     let fields =
         exchange.view.modifiers(exchange.route).map(|modifiers| &modifiers.response_headers);
     let changes = Changes { target: None, fields, cookie: exchange.cookie.as_deref() };
+    let hsts = exchange.client.hsts();
+    let hsts = hsts.as_deref().unwrap_or_default();
     exchange.client.worker.with_date(|date| {
         let (version, own) = (exchange.request.head.version, upstream.backend.own_fields());
-        let reply = Reply { framing, version, keep_alive, trailers, own, date, changes };
+        let reply = Reply { framing, version, keep_alive, trailers, own, hsts, date, changes };
         download.start(framing == Framing::Chunked, |out, bytes| {
             out.append(interim);
             egress::response(out, bytes, response, reply);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::backend::BackendUrl;
+use crate::backend::{BackendUrl, Scheme};
 use crate::ejection::Rules;
 use crate::health::Verdict;
 use crate::log::LogFormat;
@@ -20,7 +20,7 @@ use crate::reason::Reason;
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
 use crate::session::Sticky;
-use crate::tls::{Back, Front};
+use crate::tls::{Back, BackendTls, Fault, Front};
 
 mod https;
 
@@ -276,8 +276,6 @@ pub struct PoolSettings {
     pub tls: Option<Arc<Back>>,
     /// What may be tried again.
     pub retry: Policy,
-    /// How backends prove who they are, and Nexus to them; `None` is not at all.
-    pub tls: Option<Arc<crate::tls::Back>>,
     /// How long its backends may take.
     pub timeouts: PoolTimeouts,
 }
@@ -365,6 +363,32 @@ impl Settings {
         self.trusted.iter().any(|net| net.contains(&ip))
     }
 
+    /// Has backends at `https://` whose pool says nothing of TLS verified by what the system trusts.
+    ///
+    /// # Errors
+    ///
+    /// Returns what is wrong with that.
+    pub fn secure(&mut self) -> Result<(), Vec<Fault>> {
+        let wants = |pool: &&mut PoolSettings| {
+            let is_https = |backend: &BackendSettings| backend.url.scheme == Scheme::Https;
+            pool.tls.is_none() && pool.backends.iter().any(is_https)
+        };
+        let mut system = None;
+        for pool in self.pools.iter_mut().filter(wants) {
+            let system = match &system {
+                Some(system) => Arc::clone(system),
+                None => {
+                    let (back, faults) =
+                        Back::read(BackendTls::default(), &|path| Err(path.to_owned()));
+                    let back = back.ok_or(faults)?;
+                    Arc::clone(system.insert(Arc::new(back)))
+                }
+            };
+            pool.tls = Some(system);
+        }
+        Ok(())
+    }
+
     /// Takes over from `old` what speaks TLS as it is set here, so that sessions go on; what it
     /// serves is from now on what was read for these settings.
     pub fn keep_tls(&mut self, old: &Self) {
@@ -419,7 +443,6 @@ impl PoolSettings {
             shedding: None,
             tls: None,
             retry: Policy::default(),
-            tls: None,
             timeouts: PoolTimeouts::default(),
         }
     }

@@ -130,6 +130,8 @@ pub struct Published {
     version: AtomicU64,
     /// Client connections open, over all workers and snapshots.
     pub open: AtomicUsize,
+    /// TLS handshakes with clients under way.
+    pub handshakes: AtomicUsize,
 }
 
 impl Published {
@@ -139,6 +141,7 @@ impl Published {
             current: ArcSwap::from_pointee(first),
             version: AtomicU64::new(0),
             open: AtomicUsize::new(0),
+            handshakes: AtomicUsize::new(0),
         }
     }
 

@@ -29,7 +29,7 @@ const DEFAULT_ADDRESS: &str = "127.0.0.1:9900";
 pub(super) fn find(at: &Where, file: Option<&str>, world: &dyn World) -> Result<Remote, Outcome> {
     let mut admin: Option<Admin> = None;
     if let Some(path) = at.config.as_deref().or(file) {
-        let loaded = config::load(path, world);
+        let loaded = config::load(path, &WithoutKeys(world));
         if loaded.config.is_none() && at.config.is_some() {
             let text = render::text(&loaded.problems, &loaded.sources, Colour::Off);
             return Err(Outcome { text, code: 1 });
@@ -41,6 +41,28 @@ pub(super) fn find(at: &Where, file: Option<&str>, world: &dyn World) -> Result<
     let address = at.admin.clone().or(by_file).or_else(default).expect("the default is one");
     let token = token(at, admin.as_ref(), world)?;
     Ok(Remote { address: reachable(address), token })
+}
+
+/// A world in which files of certificates and keys are left alone: who asks a running Nexus may not
+/// read them, and must be able to ask when they are broken.
+struct WithoutKeys<'w>(&'w dyn World);
+
+impl World for WithoutKeys<'_> {
+    fn read(&self, path: &str) -> Result<String, String> {
+        self.0.read(path)
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, String> {
+        self.0.list(folder)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        self.0.env(name)
+    }
+
+    fn has_files(&self) -> bool {
+        false
+    }
 }
 
 /// An address that is listened on everywhere is called at home.
@@ -261,7 +283,7 @@ fn explain_file(
     world: &dyn World,
     colour: Colour,
 ) -> Result<Explanation, Outcome> {
-    let loaded = config::load(file, world);
+    let loaded = config::load(file, &WithoutKeys(world));
     let Some(config) = loaded.config else {
         let text = render::text(&loaded.problems, &loaded.sources, colour);
         return Err(Outcome { text, code: 1 });

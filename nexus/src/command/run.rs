@@ -14,6 +14,7 @@ use crate::config::render::Colour;
 use crate::config::source::Sources;
 use crate::config::{self, World, print, render};
 use crate::reload::{Effective, Problems, Reading, Source};
+use crate::settings::Settings;
 
 /// What a configuration document that came over the admin address is called.
 const DOCUMENT: &str = "configuration.json";
@@ -48,7 +49,8 @@ impl Configured {
     /// Returns everything that is wrong with the file.
     pub fn read_from(&self, world: &dyn World, colour: Colour) -> Result<Reading, Problems> {
         let Some(path) = &self.flags.config else {
-            let (settings, warnings) = (self.flags.clone().settings(), Problems::default());
+            let warnings = Problems::default();
+            let settings = secured(self.flags.clone().settings())?;
             return Ok(Reading { settings, warnings, effective: nothing() });
         };
         let world = Recording { world, seen: RefCell::default() };
@@ -72,6 +74,7 @@ impl Configured {
         let sources = loaded.sources;
         match self.flags.clone().over(&self.said, config.into_settings()) {
             Ok(settings) => {
+                let settings = if world.has_files() { secured(settings)? } else { settings };
                 let is_asked = settings.admin.is_some();
                 let effective: Effective = if is_asked {
                     Arc::new(move || print::json(&root, &sources))
@@ -83,6 +86,16 @@ impl Configured {
             Err(why) => Err(Problems { list: Json::from(vec![why.clone()]), text: why }),
         }
     }
+}
+
+/// Has backends at https whose pool says nothing of TLS verified by what the system trusts.
+fn secured(mut settings: Settings) -> Result<Settings, Problems> {
+    settings.secure().map_err(|faults| {
+        let text: Vec<_> =
+            faults.iter().map(|fault| format!("{}\n  hint: {}", fault.cause, fault.hint)).collect();
+        Problems { list: Json::from(text.clone()), text: text.join("\n") }
+    })?;
+    Ok(settings)
 }
 
 /// What nobody can ask for need not be kept.

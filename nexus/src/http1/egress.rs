@@ -11,14 +11,19 @@ use super::head::{Field, Name, Span, Version};
 use super::response::Response;
 use crate::reason::{Facts, Reason};
 use crate::route::HeaderRules;
+use crate::tls::ClientCertificate;
 
 /// What the request's way knows of the client.
 #[derive(Debug, Clone, Copy)]
-pub struct Client {
+pub struct Client<'a> {
     /// Where it connects from.
     pub ip: IpAddr,
     /// Whether its `X-Forwarded-*` fields are believed.
     pub is_trusted: bool,
+    /// Whether it came over TLS.
+    pub is_secured: bool,
+    /// The certificate that it showed.
+    pub certificate: Option<&'a ClientCertificate>,
 }
 
 fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
@@ -143,7 +148,7 @@ pub fn request(
     out: &mut Vec<u8>,
     bytes: &[u8],
     request: &Request,
-    client: Client,
+    client: Client<'_>,
     authority: &[u8],
     changes: Changes<'_>,
 ) {
@@ -152,7 +157,7 @@ pub fn request(
     out.push(b' ');
     match changes.target {
         Some(target) => out.extend_from_slice(target),
-        None => target(out, bytes, request.target),
+        None => origin_form(out, bytes, request.target),
     }
     out.extend_from_slice(b" HTTP/1.1\r\nHost: ");
     let host = if request.host.is_empty() { authority } else { request.host.of(bytes) };
@@ -173,6 +178,9 @@ pub fn request(
             Name::ForwardedProto | Name::ForwardedHost if client.is_trusted => {
                 copies.copy(out, field);
             }
+            Name::Certificate if client.is_trusted && client.certificate.is_none() => {
+                copies.copy(out, field);
+            }
             _ => {}
         }
     }
@@ -184,11 +192,15 @@ pub fn request(
     }
     hop(out, bytes, request);
     forwarded(out, bytes, request, client, changes);
+    if let Some(certificate) = client.certificate {
+        shown(out, certificate, changes);
+    }
     changes.write(out);
     out.extend_from_slice(b"\r\n");
 }
 
-fn target(out: &mut Vec<u8>, bytes: &[u8], target: Target) {
+/// Writes a target as a backend sees it (RFC 9112 §3.2.1).
+pub fn origin_form(out: &mut Vec<u8>, bytes: &[u8], target: Target) {
     match target {
         Target::Path(path) => out.extend_from_slice(path.of(bytes)),
         Target::Root => out.push(b'/'),
@@ -222,7 +234,7 @@ fn forwarded(
     out: &mut Vec<u8>,
     bytes: &[u8],
     request: &Request,
-    client: Client,
+    client: Client<'_>,
     changes: Changes<'_>,
 ) {
     let has =
@@ -238,11 +250,28 @@ fn forwarded(
         out.extend_from_slice(b"\r\n");
     }
     if !has(Name::ForwardedProto) && !changes.drops(b"X-Forwarded-Proto") {
-        out.extend_from_slice(b"X-Forwarded-Proto: http\r\n");
+        let proto = if client.is_secured { "https" } else { "http" };
+        line(out, b"X-Forwarded-Proto", proto.as_bytes());
     }
     let tells_host = !request.host.is_empty() && !has(Name::ForwardedHost);
     if tells_host && !changes.drops(b"X-Forwarded-Host") {
         line(out, b"X-Forwarded-Host", request.host.of(bytes));
+    }
+}
+
+/// Writes what certificate the client showed.
+#[cold]
+fn shown(out: &mut Vec<u8>, certificate: &ClientCertificate, changes: Changes<'_>) {
+    let names = certificate.san.join(", ");
+    let fields = [
+        ("X-Client-Cert-Subject", certificate.subject.as_str()),
+        ("X-Client-Cert-San", &names),
+        ("X-Client-Cert-Fingerprint", &certificate.fingerprint),
+    ];
+    for (name, value) in fields {
+        if !value.is_empty() && !changes.drops(name.as_bytes()) {
+            line(out, name.as_bytes(), value.as_bytes());
+        }
     }
 }
 
@@ -274,6 +303,8 @@ pub struct Reply<'a> {
     pub trailers: bool,
     /// The lines that name Nexus and the backend.
     pub own: &'a [u8],
+    /// The line that tells browsers to come by TLS only; or nothing.
+    pub hsts: &'a [u8],
     /// The date, for answers without one (RFC 9110 §6.6.1).
     pub date: &'a [u8],
     /// What is done to the fields.
@@ -325,8 +356,21 @@ pub fn response(out: &mut Vec<u8>, bytes: &[u8], response: &Response, reply: Rep
     }
     persistence(out, reply.version, reply.keep_alive || head.status == 101);
     reply.changes.write_own(out, reply.own);
+    if !reply.hsts.is_empty() {
+        hsts(out, bytes, response, reply);
+    }
     reply.changes.write(out);
     out.extend_from_slice(b"\r\n");
+}
+
+/// Tells browsers to come by TLS only, unless the backend has told them something about that.
+#[cold]
+fn hsts(out: &mut Vec<u8>, bytes: &[u8], response: &Response, reply: Reply<'_>) {
+    let name = reply.hsts.split(|byte| *byte == b':').next().unwrap_or_default();
+    let is_it = |field: &Field| field.label.of(bytes).eq_ignore_ascii_case(name);
+    if !response.head.fields.iter().any(is_it) {
+        reply.changes.write_own(out, reply.hsts);
+    }
 }
 
 fn persistence(out: &mut Vec<u8>, version: Version, keep_alive: bool) {
@@ -367,6 +411,8 @@ pub struct OwnAnswer<'a> {
     pub version: Version,
     /// Whether the connection to the client is used again.
     pub keep_alive: bool,
+    /// The line that tells browsers to come by TLS only; or nothing.
+    pub hsts: &'a [u8],
     /// The date.
     pub date: &'a [u8],
 }
@@ -397,6 +443,7 @@ pub fn own(out: &mut Vec<u8>, answer: OwnAnswer<'_>) {
         out.extend_from_slice(b"\r\n");
     }
     persistence(out, answer.version, answer.keep_alive);
+    out.extend_from_slice(answer.hsts);
     out.extend_from_slice(b"X-Forwarded-By: Nexus\r\n\r\n");
     if !answer.to_head {
         out.extend_from_slice(body.as_bytes());
@@ -433,6 +480,7 @@ pub fn given(out: &mut Vec<u8>, given: Given<'_>, reply: Reply<'_>, to_head: boo
     line(out, b"Date", reply.date);
     persistence(out, reply.version, reply.keep_alive);
     given.changes.write_own(out, reply.own);
+    given.changes.write_own(out, reply.hsts);
     given.changes.write(out);
     out.extend_from_slice(b"\r\n");
     if !to_head && given.status != 204 && given.status != 304 {

@@ -72,6 +72,10 @@ pub enum Version {
     Http11,
 }
 
+/// What tells a backend of a client's certificate, in lower case.
+pub const CERTIFICATE_FIELDS: [&str; 3] =
+    ["x-client-cert-subject", "x-client-cert-san", "x-client-cert-fingerprint"];
+
 /// A field name, as far as Nexus has an opinion on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name {
@@ -107,6 +111,8 @@ pub enum Name {
     ForwardedHost,
     /// `X_Forwarded_For` and its like, which many applications read as the real ones.
     ForwardedTwin,
+    /// One of [`CERTIFICATE_FIELDS`].
+    Certificate,
     /// `X-Forwarded-By`, `X-Backend-Server`, `X-Nexus-Error`: Nexus's own words in a response.
     Own,
 }
@@ -133,12 +139,13 @@ impl Name {
             17 if is("transfer-encoding") => Self::TransferEncoding,
             18 if is("proxy-authenticate") => Self::OneHop,
             19 if is("proxy-authorization") => Self::OneHop,
-            15..=17 if name[0] | 0x20 == b'x' => Self::recognise_forwarded(name),
+            15..=25 if name[0] | 0x20 == b'x' => Self::recognise_said(name),
             _ => Self::Other,
         }
     }
 
-    fn recognise_forwarded(name: &[u8]) -> Self {
+    /// Recognises what proxies say of clients.
+    fn recognise_said(name: &[u8]) -> Self {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         if is("x-forwarded-for") {
             Self::ForwardedFor
@@ -154,7 +161,15 @@ impl Name {
                     })
             };
             let twin = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"];
-            if twin.into_iter().any(dashed) { Self::ForwardedTwin } else { Self::Other }
+            if twin.into_iter().any(dashed) {
+                Self::ForwardedTwin
+            } else if CERTIFICATE_FIELDS.into_iter().any(is) {
+                Self::Certificate
+            } else if CERTIFICATE_FIELDS.into_iter().any(dashed) {
+                Self::ForwardedTwin
+            } else {
+                Self::Other
+            }
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fmt::Debug;
 
-use super::{Listed, Plan, Weight};
+use super::{Listed, Plan, Weight, Word};
 use crate::tls::settings::{BackendTls, CertificateFiles, ListenerTls};
-use crate::tls::{Back, CertificateFacts, Front};
+use crate::tls::{Back, CertificateFacts, Front, Protocol};
 
 impl Plan {
     /// Compares TLS of a listener.
@@ -37,9 +37,10 @@ impl Plan {
             self.value(what, &format!("tls.{name}"), old, new);
         };
         value("certificates", &Listed(&paths(old)), &Listed(&paths(new)));
-        value("profile", &old.profile, &new.profile);
-        value("alpn", &old.alpn, &new.alpn);
-        value("unknown_name", &old.unknown_name, &new.unknown_name);
+        value("profile", &Word(old.profile.name()), &Word(new.profile.name()));
+        value("alpn", &Listed(&names(&old.alpn)), &Listed(&names(&new.alpn)));
+        let unknown = |tls: &ListenerTls| tls.unknown_name.name();
+        value("unknown_name", &Word(unknown(old)), &Word(unknown(new)));
         value("client_auth", &old.client_auth, &new.client_auth);
         value("tickets", &old.tickets, &new.tickets);
         value("ticket_keys", &old.ticket_keys, &new.ticket_keys);
@@ -78,8 +79,12 @@ impl Plan {
         value("name", &old.name, &new.name);
         value("cert", &own(old), &own(new));
         value("insecure", &old.insecure, &new.insecure);
-        value("alpn", &old.alpn, &new.alpn);
+        value("alpn", &Listed(&names(&old.alpn)), &Listed(&names(&new.alpn)));
     }
+}
+
+fn names(protocols: &[Protocol]) -> Vec<&'static str> {
+    protocols.iter().map(|protocol| protocol.name()).collect()
 }
 
 /// Writes the files of a certificate.

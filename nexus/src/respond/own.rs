@@ -60,9 +60,20 @@ pub async fn refuse(exchange: &mut Exchange<'_>, refusal: Refusal) -> End {
     let mut out = std::mem::take(&mut exchange.interim);
     let json = wants_json(request, exchange.upload.bytes());
     let (to_head, version) = (request.is_head, request.head.version);
+    let hsts = exchange.client.hsts();
+    let hsts = hsts.as_deref().unwrap_or_default();
     exchange.client.worker.with_date(|date| {
-        let answer =
-            OwnAnswer { reason, attempts, retry_after, json, to_head, version, keep_alive, date };
+        let answer = OwnAnswer {
+            reason,
+            attempts,
+            retry_after,
+            json,
+            to_head,
+            version,
+            keep_alive,
+            hsts,
+            date,
+        };
         egress::own(&mut out, answer);
     });
     end.after = send(exchange.client, &out, keep_alive).await;
@@ -111,10 +122,12 @@ async fn give(exchange: &mut Exchange<'_>, given: Given<'_>) -> End {
     let keep_alive = may_keep_alive(exchange.client, request, &exchange.upload);
     let (version, to_head) = (request.head.version, request.is_head);
     let mut out = Vec::new();
+    let hsts = exchange.client.hsts();
+    let hsts = hsts.as_deref().unwrap_or_default();
     exchange.client.worker.with_date(|date| {
         let own = b"X-Forwarded-By: Nexus\r\n";
         let (framing, trailers, changes) = (Framing::None, false, given.changes);
-        let reply = Reply { framing, version, keep_alive, trailers, own, date, changes };
+        let reply = Reply { framing, version, keep_alive, trailers, own, hsts, date, changes };
         egress::given(&mut out, given, reply, to_head);
     });
     let bytes_out = if to_head { 0 } else { given.body.len() as u64 };
@@ -149,6 +162,7 @@ pub async fn refuse_named(client: &mut Client, words: (&[u8], &[u8]), reason: Re
             to_head: false,
             version,
             keep_alive: false,
+            hsts: &[],
             date,
         };
         egress::own(&mut out, answer);

@@ -15,6 +15,7 @@ use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerCon
 
 use super::Next;
 use super::socket::{Socket, at_once};
+use crate::tls::refusal;
 
 /// TLS over a socket, to a client or to a backend.
 pub struct Tls {
@@ -184,7 +185,11 @@ impl Tls {
                 Poll::Ready(Ok(if is_over { 0 } else { received }))
             }
             Err(error) => {
-                let _ = self.poll_flush(cx); // The alert: if it cannot leave now, it does not.
+                // The alert: if it cannot leave now, it does not.
+                let _ = match refusal(&error) {
+                    Some(alert) => self.socket.poll_write(cx, alert, Next::End).map_ok(drop),
+                    None => self.poll_flush(cx),
+                };
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)))
             }
         }

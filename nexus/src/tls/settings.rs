@@ -27,8 +27,8 @@ pub struct ListenerTls {
 /// is a connection that others do not get.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The default of how many handshakes are under way at once, over all workers. Each costs about
-/// half a millisecond of a processor and 40 KiB: more at once would only make all of them late.
+/// The default of how many handshakes are under way at once, over all workers. Each costs much more
+/// than a request, before its client has proven anything: more at once would only make all late.
 pub const HANDSHAKES_MAX: usize = 1000;
 
 impl ListenerTls {
@@ -86,6 +86,21 @@ pub enum Profile {
     Intermediate,
 }
 
+impl Profile {
+    /// The names of all.
+    pub const NAMES: [&str; 2] = ["modern", "intermediate"];
+
+    /// Finds one by its name.
+    pub fn called(name: &str) -> Option<Self> {
+        [Self::Modern, Self::Intermediate].into_iter().find(|known| known.name() == name)
+    }
+
+    /// Returns the name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
+}
+
 /// A protocol that is spoken over TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
@@ -118,6 +133,16 @@ pub enum UnknownName {
     Default,
     /// Its handshake ends with the alert `unrecognized_name` (RFC 6066 §3).
     Refuse,
+}
+
+impl UnknownName {
+    /// The names of all.
+    pub const NAMES: [&str; 2] = ["default", "refuse"];
+
+    /// Returns the name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// How clients show who they are.

@@ -1,17 +1,21 @@
 //! TLS over real sockets: authorities, backends and clients for tests, and stories about them.
 
-#![allow(dead_code, reason = "the stories about listeners use the rest")]
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
+use nexus::app::Nexus;
+use nexus::settings::{Hsts, HttpsRedirect, Settings};
 use nexus::tls::issue::{self, Order, Pair};
-use nexus::tls::{Back, BackendTls, CertificateFiles, Front, ListenerTls, provider};
+use nexus::tls::{
+    Back, BackendTls, CertificateFiles, ClientAuth, ClientAuthMode, Front, ListenerTls,
+    UnknownName, provider,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
-use crate::world::raw;
+use crate::world::{Backend, Client, field, lines, pool, raw, settings, shown, start, status};
 
 /// An authority that whoever asks trusts.
 pub(crate) struct Authority(issue::Authority);
@@ -133,4 +137,133 @@ pub(crate) fn connect(
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let session = rustls::ClientConnection::new(config, name).unwrap();
     rustls::StreamOwned::new(session, TcpStream::connect(address).unwrap())
+}
+
+/// A Nexus whose listener goes by `front`, before these backends.
+fn behind(front: Arc<Front>, change: impl FnOnce(&mut Settings)) -> Nexus {
+    let mut settings = settings(&[]);
+    settings.listeners[0].tls = Some(front);
+    change(&mut settings);
+    start(settings)
+}
+
+/// Sends a request and reads until the other side has said it all.
+fn ask(stream: &mut Secured, request: &str) -> String {
+    stream.write_all(lines(request).as_slice()).unwrap();
+    let mut answer = Vec::new();
+    let mut buffer = [0; 4096];
+    while !answer.ends_with(b"secret") {
+        match stream.read(&mut buffer) {
+            Ok(read @ 1..) => answer.extend_from_slice(&buffer[..read]),
+            _ => break,
+        }
+    }
+    shown(&answer)
+}
+
+const GET: &str = "GET / HTTP/1.1|Host: a.test|X-Client-Cert-Subject: CN=root||";
+
+#[test]
+fn a_client_comes_by_tls_and_its_backend_is_told() {
+    let (backend, authority) = (Backend::named("secret"), Authority::new());
+    let front = authority.front(&["a.test"], ListenerTls::new(Vec::new()));
+    let nexus = behind(front, |settings| {
+        settings.pools = vec![pool(&[backend.address])];
+        settings.listeners[0].hsts =
+            Some(Hsts { age: Duration::from_secs(60), has_subdomains: false });
+    });
+    let config = authority.client_config(None, &["http/1.1"]);
+    let mut client = connect(nexus.addresses()[0], Arc::clone(&config), "a.test");
+    for _ in 0..2 {
+        let answer = ask(&mut client, GET);
+        assert!(answer.starts_with("HTTP/1.1 200 OK|"), "{answer}");
+        assert!(answer.contains("|Strict-Transport-Security: max-age=60|"), "{answer}");
+    }
+    let seen = backend.seen();
+    assert!(seen[0].head.contains("X-Forwarded-Proto: https"), "{}", seen[0].head);
+    assert!(!seen[0].head.contains("Cert-Subject"), "nobody showed one: {}", seen[0].head);
+    // The second connection takes up the first one's session.
+    drop(client);
+    let mut client = connect(nexus.addresses()[0], config, "a.test");
+    ask(&mut client, GET);
+    assert_eq!(client.conn.handshake_kind(), Some(rustls::HandshakeKind::Resumed));
+}
+
+#[test]
+fn a_client_shows_its_certificate_and_its_backend_is_told() {
+    let (backend, authority) = (Backend::named("secret"), Authority::new());
+    let client_auth = ClientAuth { mode: ClientAuthMode::Require, ca: "ca".to_owned(), crl: None };
+    let settings = ListenerTls { client_auth: Some(client_auth), ..ListenerTls::new(Vec::new()) };
+    let front = authority.front(&["a.test"], settings);
+    let nexus = behind(front, |settings| settings.pools = vec![pool(&[backend.address])]);
+    let own = authority.client("alice");
+    let config = authority.client_config(Some(&own), &[]);
+    let answer = ask(&mut connect(nexus.addresses()[0], config, "a.test"), GET);
+    assert!(answer.starts_with("HTTP/1.1 200 OK|"), "{answer}");
+    let head = &backend.seen()[0].head;
+    assert!(head.contains("X-Client-Cert-Subject: CN=alice"), "{head}");
+    assert!(!head.contains("CN=root"), "{head}");
+    assert!(head.contains("X-Client-Cert-Fingerprint: "), "{head}");
+    for stranger in [None, Some(Authority::new().client("mallory"))] {
+        let config = authority.client_config(stranger.as_ref(), &[]);
+        let answer = ask(&mut connect(nexus.addresses()[0], config, "a.test"), GET);
+        assert_eq!(answer, "", "{stranger:?}", stranger = stranger.is_some());
+    }
+}
+
+#[test]
+fn a_name_of_no_certificate_is_refused_where_that_is_wanted() {
+    let authority = Authority::new();
+    let settings =
+        ListenerTls { unknown_name: UnknownName::Refuse, ..ListenerTls::new(Vec::new()) };
+    let nexus = behind(authority.front(&["a.test"], settings), |_| {});
+    let config = authority.client_config(None, &[]);
+    let mut client = connect(nexus.addresses()[0], config, "b.test");
+    let error = client.write_all(b"x").unwrap_err().to_string();
+    assert!(error.contains("UnrecognisedName"), "{error}");
+}
+
+#[test]
+fn a_request_is_redirected_to_https() {
+    let mut settings = settings(&[]);
+    settings.listeners[0].redirect = Some(HttpsRedirect { port: 8443 });
+    let nexus = start(settings);
+    let (head, _) = Client::connect(&nexus).ask(&lines("GET /a?b HTTP/1.1|Host: a.test:80||"));
+    assert_eq!((status(&head), field(&head, "Location")), (308, Some("https://a.test:8443/a?b")));
+}
+
+#[test]
+fn a_backend_with_tls_is_verified_and_asked() {
+    let authority = Authority::new();
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret";
+    let address = answering(&authority.server("127.0.0.1"), answer);
+    let mut settings = settings(&[]);
+    settings.pools[0].tls = Some(authority.back());
+    settings.pools[0].backends = vec![format!("https://{address}").parse().unwrap()];
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    for _ in 0..3 {
+        let (head, body) = client.ask(&lines("GET / HTTP/1.1|Host: a.test||"));
+        assert_eq!((status(&head), body.as_slice()), (200, &b"secret"[..]), "{head}");
+    }
+}
+
+#[test]
+fn a_handshake_that_does_not_come_is_not_waited_for() {
+    let authority = Authority::new();
+    let settings = ListenerTls {
+        handshake_timeout: Duration::from_millis(200),
+        ..ListenerTls::new(Vec::new())
+    };
+    let nexus = behind(authority.front(&["a.test"], settings), |settings| {
+        settings.handshakes_max = 1;
+    });
+    let mut slow = TcpStream::connect(nexus.addresses()[0]).unwrap();
+    slow.write_all(&[22, 3, 1]).unwrap();
+    // It has the only turn, until it has had it for too long.
+    let config = authority.client_config(None, &[]);
+    let mut client = connect(nexus.addresses()[0], config, "a.test");
+    let answer = ask(&mut client, "GET / HTTP/1.1|Host: a.test|Connection: close||");
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert_eq!(slow.read(&mut [0; 9]).unwrap_or(0), 0);
 }

@@ -4,7 +4,7 @@ use super::Default::{Absent, Is, Required};
 use super::Kind::{Many, One, OneOrMany, Short};
 use super::{Group, Kind, Table, key};
 use crate::config::scalar::Scalar;
-use crate::tls::Protocol;
+use crate::tls::{Profile, Protocol, UnknownName};
 
 /// TLS of a listener.
 pub(super) static LISTENER_TLS: Table = Table {
@@ -44,7 +44,7 @@ pub(super) static LISTENER_TLS: Table = Table {
         .known_as(&["certs", "tls_certificates"]),
         key(
             "profile",
-            One(Scalar::Choice(&["modern", "intermediate"])),
+            One(Scalar::Choice(&Profile::NAMES)),
             Is("intermediate"),
             "`modern` is TLS 1.3 only; `intermediate` also 1.2, with forward secrecy and authenticated encryption only.",
             "modern",
@@ -60,7 +60,7 @@ pub(super) static LISTENER_TLS: Table = Table {
         .known_as(&["protocols", "alpn_protocols"]),
         key(
             "unknown_name",
-            One(Scalar::Choice(&["default", "refuse"])),
+            One(Scalar::Choice(&UnknownName::NAMES)),
             Is("default"),
             "What becomes of a client that asks for a name of no certificate: it gets the first, or is refused. Who asks for no name gets the first.",
             "refuse",

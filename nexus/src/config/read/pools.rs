@@ -53,7 +53,6 @@ pub(super) fn read(
     let too_few = section.section("too_few");
     let (algorithm, hash_key) = balancing(section, &backends, problems);
     let settings = PoolSettings {
-        tls: None,
         name: entry.key.clone(),
         backends,
         algorithm,

@@ -63,10 +63,7 @@ fn listener(
     let auth = section.section_if("client_auth");
     ListenerTls {
         certificates,
-        profile: match section.text("profile").as_str() {
-            "modern" => Profile::Modern,
-            _ => Profile::Intermediate,
-        },
+        profile: Profile::called(&section.text("profile")).unwrap_or_default(),
         alpn: protocols(section),
         unknown_name: match section.text("unknown_name").as_str() {
             "refuse" => UnknownName::Refuse,

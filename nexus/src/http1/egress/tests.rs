@@ -10,7 +10,8 @@ fn check_request(from: &str, is_trusted: bool, expected: &str) {
         panic!("refused: {from}");
     };
     let mut out = Vec::new();
-    let client = Client { ip: [10, 0, 0, 7].into(), is_trusted };
+    let ip = [10, 0, 0, 7].into();
+    let client = Client { ip, is_trusted, is_secured: false, certificate: None };
     request(&mut out, bytes.as_bytes(), &admitted, client, b"backend:81", Changes::default());
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.trim_end().replace("\r\n", "|"), expected);
@@ -33,6 +34,7 @@ const REPLY: Reply<'_> = Reply {
     keep_alive: true,
     trailers: false,
     own: b"X-Backend-Server: b\r\n",
+    hsts: &[],
     date: b"now",
     changes: Changes { target: None, fields: None, cookie: None },
 };
@@ -126,6 +128,7 @@ fn an_own_answer_says_why() {
         to_head: false,
         version: Version::Http11,
         keep_alive: true,
+        hsts: &[],
         date: b"now",
     };
     own(&mut out, answer);

@@ -1,6 +1,7 @@
 //! TLS in configurations: what it is read to, what changes, what is sent to a Nexus that runs.
 
-use nexus::cli::Cli;
+use nexus::cli::{Cli, Command};
+use nexus::command::remote;
 use nexus::command::run::Configured;
 use nexus::config::render::Colour;
 use nexus::config::{self, Files, document};
@@ -203,4 +204,14 @@ fn an_error_in_a_file_is_an_error_of_the_configuration() {
             "`site.key` holds a private key, and no certificate",
         ]
     );
+}
+
+#[test]
+fn who_asks_a_running_nexus_needs_no_keys() {
+    let text = "listeners: [{ address: \":1\", tls: missing.pem }]\nadmin: 127.0.0.1:1";
+    let world = Values::of(&[("nexus.yaml", text)]);
+    let asked = Cli::read(["nexus", "status", "-c", "nexus.yaml"].map(Into::into)).unwrap().0;
+    let Some(Command::Status(how)) = asked.command else { panic!("{asked:?}") };
+    let outcome = remote::status(&how, &world);
+    assert_eq!(outcome.code, 3, "nobody answers there: {}", outcome.text);
 }

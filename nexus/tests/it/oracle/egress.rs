@@ -40,7 +40,8 @@ fn forwarded(head: &[u8], message: &Message, is_trusted: bool) -> Option<Vec<u8>
         return None;
     };
     let mut out = Vec::new();
-    let client = Client { ip: [10, 0, 0, 7].into(), is_trusted };
+    let ip = [10, 0, 0, 7].into();
+    let client = Client { ip, is_trusted, is_secured: false, certificate: None };
     egress::request(&mut out, head, &request, client, BACKEND.as_bytes(), Changes::default());
     body(&mut out, message, request.body, true);
     Some(out)
@@ -154,6 +155,7 @@ pub(super) fn check_answer(
         keep_alive,
         trailers: true,
         own: b"X-Own: b\r\n",
+        hsts: &[],
         date: b"now",
         changes: Changes::default(),
     };
