@@ -132,6 +132,8 @@ pub struct Published {
     pub open: AtomicUsize,
     /// TLS handshakes with clients under way.
     pub handshakes: AtomicUsize,
+    /// HTTP/2 connections that were ended since their clients broke the protocol or asked too much.
+    pub http2_ended: AtomicU64,
 }
 
 impl Published {
@@ -142,6 +144,7 @@ impl Published {
             version: AtomicU64::new(0),
             open: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
+            http2_ended: AtomicU64::new(0),
         }
     }
 

@@ -44,6 +44,11 @@ impl Asked {
         self.poll_given_up(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
+    /// Says whether it has become a tunnel, whose either side may end first.
+    fn is_tunnel(&self) -> bool {
+        self.is_connect && self.outflow.stream.is_some()
+    }
+
     /// Waits for the client to give the request up.
     fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.outflow.stream {
@@ -55,7 +60,7 @@ impl Asked {
     /// See [`crate::stream::Stream::poll_read_ready`].
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.inflow.poll_ready(cx))?;
-        if self.inflow.is_done() && !self.is_connect {
+        if self.inflow.is_done() && !self.is_tunnel() {
             ready!(self.poll_given_up(cx));
         }
         Poll::Ready(Ok(()))
@@ -65,7 +70,7 @@ impl Asked {
     /// client has given it up.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let read = ready!(self.inflow.poll_read(cx, into))?;
-        if read == 0 && !self.is_connect {
+        if read == 0 && !self.is_tunnel() {
             ready!(self.poll_given_up(cx));
         }
         Poll::Ready(Ok(read))

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::frames::{FrameWatch, Verdict};
+use crate::deadline::{Deadlines, TICK};
 use crate::stream::{Next, Stream};
 
 /// A connection that speaks HTTP/2.
@@ -16,7 +18,13 @@ pub struct Carrier {
     /// What was read before it was known to be HTTP/2.
     first: Vec<u8>,
     meter: Rc<Meter>,
+    /// What looks at a client's frames first, and its clock.
+    watch: Option<(FrameWatch, Rc<Deadlines>)>,
 }
+
+/// How much is read, and thrown away, of a connection whose end was announced: closing a socket with
+/// unread bytes resets it, and takes the announcement along.
+const LINGER_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
 /// What passes on a connection.
 #[derive(Debug, Default)]
@@ -27,13 +35,34 @@ pub struct Meter {
     pub written: Cell<u64>,
     /// Whether some wait to leave.
     pub is_blocked: Cell<bool>,
+    /// Why it must end, if the client's frames say so.
+    pub verdict: Cell<Option<Verdict>>,
+    /// Whether all has left that ever will.
+    pub is_shut: Cell<bool>,
 }
 
 impl Carrier {
     /// Carries HTTP/2 over `stream`, of which `first` was read already.
     pub fn new(stream: Stream, first: Vec<u8>) -> (Self, Rc<Meter>) {
         let meter = Rc::<Meter>::default();
-        (Self { stream, first, meter: Rc::clone(&meter) }, meter)
+        (Self { stream, first, meter: Rc::clone(&meter), watch: None }, meter)
+    }
+
+    /// Has a client's frames looked at before anything is done about them.
+    pub fn watched(self, clock: &Rc<Deadlines>) -> Self {
+        let watch = FrameWatch::new(now_ms(clock));
+        Self { watch: Some((watch, Rc::clone(clock))), ..self }
+    }
+
+    /// Says whether what came may be read.
+    fn may_pass(&mut self, came: &[u8]) -> bool {
+        self.came(came.len());
+        let Some((watch, clock)) = &mut self.watch else { return true };
+        let verdict = watch.see(came, now_ms(clock));
+        if verdict.reason().is_some() {
+            self.meter.verdict.set(Some(verdict));
+        }
+        verdict.reason().is_none()
     }
 
     fn came(&self, bytes: usize) {
@@ -55,17 +84,20 @@ impl AsyncRead for Carrier {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.first.is_empty() {
+        let before = into.filled().len();
+        if self.first.is_empty() {
+            let read = ready!(self.stream.poll_read(cx, into.initialize_unfilled()))?;
+            into.advance(read);
+        } else {
             let len = self.first.len().min(into.remaining());
             into.put_slice(&self.first[..len]);
             self.first.drain(..len);
-            self.came(len);
+        }
+        if self.may_pass(&into.filled()[before..]) {
             return Poll::Ready(Ok(()));
         }
-        let read = ready!(self.stream.poll_read(cx, into.initialize_unfilled()))?;
-        into.advance(read);
-        self.came(read);
-        Poll::Ready(Ok(()))
+        into.set_filled(before); // Nothing of it is to be done.
+        Poll::Pending
     }
 }
 
@@ -97,6 +129,21 @@ impl AsyncWrite for Carrier {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream.poll_shutdown(cx)
+        if !self.meter.is_shut.get() {
+            ready!(self.stream.poll_shutdown(cx))?;
+            self.meter.is_shut.set(true);
+        }
+        let mut waste = [0; 4096];
+        while self.meter.read.get() < LINGER_BYTES_MAX {
+            match ready!(self.stream.poll_read(cx, &mut waste)) {
+                Ok(read @ 1..) => self.came(read),
+                _ => break,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
+}
+
+fn now_ms(clock: &Deadlines) -> u64 {
+    u64::from(clock.now()) * TICK.as_millis() as u64
 }

@@ -11,11 +11,13 @@
 //! ```
 
 mod flood;
+mod trailers;
 
 pub use flood::Flood;
 
 use flood::Counts;
 use h2::Reason;
+use trailers::Trailers;
 
 /// The length of what a client says before its first frame (RFC 9113 §3.4).
 const PREFACE_LEN: u32 = 24;
@@ -76,7 +78,11 @@ pub struct FrameWatch {
     /// Which payload is read in parts.
     reading: Payload,
     is_first: bool,
+    /// The latest stream that the client has opened.
+    last: u32,
     continuations: u32,
+    /// Trailers under way.
+    trailers: Option<Box<Trailers>>,
     counts: Counts,
 }
 
@@ -89,6 +95,8 @@ enum Payload {
     Settings,
     /// The increment.
     Window,
+    /// All of it: it is of trailers.
+    Trailers,
 }
 
 /// The header of a frame.
@@ -109,7 +117,9 @@ impl FrameWatch {
             part_len: 0,
             reading: Payload::Any,
             is_first: true,
+            last: 0,
             continuations: 0,
+            trailers: None,
             counts: Counts::new(now_ms),
         }
     }
@@ -123,6 +133,8 @@ impl FrameWatch {
                 let passed = bytes.len().min(self.skip as usize);
                 self.skip -= passed as u32;
                 bytes = &bytes[passed..];
+            } else if self.reading == Payload::Trailers {
+                bytes = self.collect(bytes);
             } else {
                 bytes = self.gather(bytes);
             }
@@ -133,7 +145,7 @@ impl FrameWatch {
     /// Takes what is missing of a header, or of a part of a payload, and judges it once whole.
     fn gather<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let wanted = match self.reading {
-            Payload::Any => HEAD_LEN,
+            Payload::Any | Payload::Trailers => HEAD_LEN,
             Payload::Settings => SETTING_LEN,
             Payload::Window => INCREMENT_LEN,
         };
@@ -143,7 +155,7 @@ impl FrameWatch {
         if self.part_len == wanted {
             self.part_len = 0;
             self.verdict = match self.reading {
-                Payload::Any => self.head(),
+                Payload::Any | Payload::Trailers => self.head(),
                 Payload::Settings => self.setting(),
                 Payload::Window => self.increment(),
             };
@@ -170,7 +182,7 @@ impl FrameWatch {
                 self.counts.add(Flood::EmptyData)
             }
             DATA => Verdict::Fine,
-            HEADERS => self.headers(head.stream),
+            HEADERS => self.headers(head),
             PRIORITY => sized(head.len == 5).unwrap_or_else(|| self.counts.add(Flood::Priorities)),
             RST_STREAM => sized(head.len == 4).unwrap_or_else(|| self.counts.add(Flood::Resets)),
             SETTINGS => self.settings(head),
@@ -181,28 +193,77 @@ impl FrameWatch {
                 self.reading = Payload::Window;
                 Verdict::Fine
             }),
-            CONTINUATION => self.continuation(),
+            CONTINUATION => self.continuation(head.flags),
             _ => self.counts.add(Flood::Unknown),
         }
     }
 
     /// A block begins; `h2` answers a malformed one of a stream that is not the client's to open
     /// with an error of that stream.
-    fn headers(&mut self, stream: u32) -> Verdict {
+    fn headers(&mut self, head: &Head) -> Verdict {
         self.continuations = 0;
+        self.trailers = None;
         self.counts.opened();
-        if stream.is_multiple_of(2) {
+        if head.stream.is_multiple_of(2) {
             return Verdict::Broken(Reason::PROTOCOL_ERROR);
+        }
+        if head.stream > self.last {
+            self.last = head.stream;
+            return Verdict::Fine;
+        }
+        if head.flags & END_STREAM == 0 {
+            return Verdict::Broken(Reason::PROTOCOL_ERROR); // Trailers end a request, or are none.
+        }
+        self.trailers = Some(Box::default());
+        self.of_trailers(head.flags)
+    }
+
+    /// A frame of trailers begins.
+    fn of_trailers(&mut self, flags: u8) -> Verdict {
+        if let Some(trailers) = &mut self.trailers {
+            trailers.frame(flags);
+            self.reading = Payload::Trailers;
+            if self.skip == 0 {
+                return self.end_of_trailers();
+            }
         }
         Verdict::Fine
     }
 
-    fn continuation(&mut self) -> Verdict {
+    /// Collects what trailers say.
+    fn collect<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let taken = bytes.len().min(self.skip as usize);
+        if let Some(trailers) = &mut self.trailers {
+            trailers.take(&bytes[..taken]);
+        }
+        self.skip -= taken as u32;
+        if self.skip == 0 {
+            self.verdict = self.end_of_trailers();
+        }
+        &bytes[taken..]
+    }
+
+    /// A frame of trailers ends.
+    fn end_of_trailers(&mut self) -> Verdict {
+        self.reading = Payload::Any;
+        match self.trailers.as_mut().and_then(|trailers| trailers.end_frame()) {
+            None => Verdict::Fine,
+            Some(is_malformed) => {
+                self.trailers = None;
+                if is_malformed {
+                    return Verdict::Broken(Reason::PROTOCOL_ERROR);
+                }
+                Verdict::Fine
+            }
+        }
+    }
+
+    fn continuation(&mut self, flags: u8) -> Verdict {
         self.continuations += 1;
         if self.continuations > Flood::Continuations.most() {
             return Verdict::Calm(Flood::Continuations);
         }
-        Verdict::Fine
+        self.of_trailers(flags)
     }
 
     fn settings(&mut self, head: &Head) -> Verdict {

@@ -3,14 +3,17 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use h2::server::{Builder, Connection, SendResponse};
 
-use super::carrier::Carrier;
+use super::carrier::{Carrier, Meter};
+use super::frames::Verdict;
 use super::pulse::Pulse;
+use super::text;
 use super::{
     Asked, HEAD_BYTES_MAX, RESETS_PENDING_MAX, RESETS_PROVOKED_MAX, RESETS_REMEMBERED_MAX,
     SEND_BYTES_MAX, STREAMS_MAX, WINDOW_CONNECTION_BYTES, WINDOW_STREAM_BYTES,
@@ -23,6 +26,9 @@ use crate::stream::Stream;
 /// What opens a connection (RFC 9113 §3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// How long a connection may take to end that carries nothing any more.
+const LINGER: Duration = Duration::from_secs(2);
+
 /// How often a connection is looked after at least.
 const LOOK: Duration = Duration::from_secs(5);
 
@@ -30,12 +36,14 @@ const LOOK: Duration = Duration::from_secs(5);
 pub async fn serve(mut client: Client, first: Vec<u8>) {
     let stream = client.take_stream();
     let (carrier, meter) = Carrier::new(stream, first);
+    let carrier = carrier.watched(&client.worker.deadlines);
     let handshake = builder().handshake::<_, Bytes>(carrier);
     let limit = client.timeouts().head;
     let Some(Ok(mut connection)) = client.deadline.within(limit, handshake).await else { return };
     let now = client.worker.deadlines.now();
-    let pulse = Pulse::new(connection.ping_pong(), meter, now);
-    let mut front = Front { client, pulse, streams: Rc::default(), idle_since: now, ends: false };
+    let pulse = Pulse::new(connection.ping_pong(), Rc::clone(&meter), now);
+    let (streams, idle_since, ends) = (Rc::default(), now, None);
+    let mut front = Front { client, pulse, meter, streams, idle_since, ends };
     front.look_soon();
     poll_fn(|cx| front.poll(cx, &mut connection)).await;
 }
@@ -59,12 +67,13 @@ fn builder() -> Builder {
 struct Front {
     client: Client,
     pulse: Pulse,
+    meter: Rc<Meter>,
     /// Requests under way.
     streams: Rc<Cell<u32>>,
     /// The tick since which there is none.
     idle_since: u32,
-    /// Whether the client was told to begin none any more.
-    ends: bool,
+    /// The tick in which the client was told to begin none any more.
+    ends: Option<u32>,
 }
 
 impl Front {
@@ -78,10 +87,15 @@ impl Front {
             match connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((request, respond)))) => self.begin(request, respond),
                 Poll::Ready(_) => return Poll::Ready(()),
-                Poll::Pending => break,
+                Poll::Pending => match self.meter.verdict.take() {
+                    Some(verdict) => self.judge(connection, verdict),
+                    None => break,
+                },
             }
         }
-        while self.client.deadline.poll_passed(cx) || self.client.is_draining() && !self.ends {
+        while self.client.deadline.poll_passed(cx)
+            || self.client.is_draining() && self.ends.is_none()
+        {
             if self.client.worker.deadlines.is_over() || self.look(cx, connection) {
                 return Poll::Ready(());
             }
@@ -89,7 +103,21 @@ impl Front {
         Poll::Pending
     }
 
-    fn begin(&mut self, request: http::Request<h2::RecvStream>, respond: SendResponse<Bytes>) {
+    /// Ends a connection whose client asks too much, or breaks the protocol.
+    fn judge(&mut self, connection: &mut Connection<Carrier, Bytes>, verdict: Verdict) {
+        let Some(reason) = verdict.reason() else { return };
+        tracing::debug!(client = %self.client.ip, ?verdict, "an HTTP/2 connection is ended");
+        let published = &self.client.worker.published;
+        published.http2_ended.fetch_add(1, Ordering::Relaxed);
+        connection.abrupt_shutdown(reason);
+        self.ends = Some(self.client.worker.deadlines.now());
+        self.client.deadline.set(LINGER);
+    }
+
+    fn begin(&mut self, request: http::Request<h2::RecvStream>, mut respond: SendResponse<Bytes>) {
+        if text::is_malformed(&request) {
+            return respond.send_reset(h2::Reason::PROTOCOL_ERROR);
+        }
         self.idle_since = self.client.worker.deadlines.now();
         let under_way = UnderWay::new(&self.streams);
         let stream = Stream::Asked(Box::new(Asked::new(request, respond)));
@@ -108,12 +136,18 @@ impl Front {
             self.idle_since = now;
         }
         let is_idle = TICK * now.saturating_sub(self.idle_since) >= patience.idle;
-        if (is_idle || self.client.is_draining()) && !self.ends {
-            self.ends = true;
-            connection.graceful_shutdown();
-            cx.waker().wake_by_ref(); // It has something to say now.
+        match self.ends {
+            None if is_idle || self.client.is_draining() => {
+                self.ends = Some(now);
+                connection.graceful_shutdown();
+                cx.waker().wake_by_ref(); // It has something to say now.
+                self.client.deadline.set(LINGER);
+            }
+            // Whoever has nothing under way, and does not go, is not waited for.
+            Some(ends) if self.streams.get() == 0 && TICK * (now - ends) >= LINGER => return true,
+            Some(_) => self.client.deadline.set(LINGER),
+            None => self.look_soon(),
         }
-        self.look_soon();
         self.pulse.is_dead(cx, now, patience.stall)
     }
 

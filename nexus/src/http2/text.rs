@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
+use http::uri::Authority;
 use http::{Method, StatusCode};
 use sha1::{Digest, Sha1};
 
@@ -18,6 +19,35 @@ use crate::http1::head::{Field, Name, RequestHead, ResponseHead};
 
 /// What a WebSocket server adds to a client's key (RFC 6455 §1.3).
 const WEBSOCKET_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Says whether a request is malformed in a way that `h2` lets pass (RFC 9113 §8.2.1, §8.3.1).
+pub fn is_malformed<B>(request: &http::Request<B>) -> bool {
+    let (uri, headers) = (request.uri(), request.headers());
+    let is_blank = |byte: Option<&u8>| matches!(byte, Some(b' ' | b'\t'));
+    let has_blanks = |value: &HeaderValue| {
+        is_blank(value.as_bytes().first()) || is_blank(value.as_bytes().last())
+    };
+    let length = headers.get(header::CONTENT_LENGTH);
+    let names_a_user = |authority: &Authority| authority.as_str().contains('@');
+    let is_connect = request.method() == Method::CONNECT;
+    let is_server = uri.path_and_query().is_some_and(|path| path.as_str() == "*");
+    headers.values().any(has_blanks)
+        || length.is_some_and(HeaderValue::is_empty)
+        || uri.authority().is_some_and(names_a_user)
+        || uri.authority().is_none() && (is_connect || !headers.contains_key(header::HOST))
+        || uri.scheme_str().is_some_and(str::is_empty)
+        || is_server && request.method() != Method::OPTIONS
+        || has_two_hosts(request)
+}
+
+/// Says whether a request says more than one host.
+fn has_two_hosts<B>(request: &http::Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let Some(host) = hosts.next() else { return false };
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    hosts.next().is_some()
+        || authority.is_some_and(|authority| !authority.eq_ignore_ascii_case(host.as_bytes()))
+}
 
 /// Writes a request's head; returns how its body follows.
 ///

@@ -1,8 +1,8 @@
 //! What the server under test is known not to do, each with the reason; a row that is listed here
 //! and passes is a failure too.
 //!
-//! The stand-in is the `h2` crate, and each list says who puts it right once Nexus stands there:
-//! `FrameWatch` does already, the gate and the clock will, and the rest harms only who does it.
+//! What the bare `h2` crate lets pass and Nexus does not is listed by who puts it right: its watch
+//! over frames, its gate, its clock. The rest harms only who does it.
 
 use crate::server::Subject;
 
@@ -12,8 +12,8 @@ type List = &'static [(&'static str, &'static str)];
 /// Says why a row is known to fail, if it is.
 pub(crate) fn why(name: &str, subject: Subject) -> Option<&'static str> {
     let lists: &[List] = match subject {
-        Subject::Bare => &[WATCH, GATE, CLOCK, NOBODY],
-        Subject::Watched => &[GATE, CLOCK, NOBODY],
+        Subject::Bare => &[WATCH, GATE, CLOCK, NOBODY, BARE],
+        Subject::Nexus => &[NOBODY, NEXUS],
     };
     let is = |known: &&(&str, &'static str)| known.0 == name;
     lists.iter().flat_map(|list| list.iter()).find(is).map(|(_, why)| *why)
@@ -54,7 +54,7 @@ const SPACES: &str = "h2 passes it on in the request's fields";
 const TARGET: &str = "h2 passes it on in the request's target";
 const HOST: &str = "h2 leaves the host to whoever serves";
 
-/// What h2 passes on, and a proxy must look at before it sends a request any further.
+/// What h2 passes on, and Nexus looks at before it sends a request any further.
 const GATE: List = &[
     ("a value that begins with a space is malformed", SPACES),
     ("a value that begins with a tab is malformed", SPACES),
@@ -72,7 +72,7 @@ const GATE: List = &[
     ("CONNECT without :authority is malformed", HOST),
 ];
 
-const WAITS: &str = "the stand-in has no clock";
+const WAITS: &str = "h2 has no clock";
 
 /// What takes a time limit.
 const CLOCK: List = &[
@@ -83,30 +83,36 @@ const CLOCK: List = &[
     ("a frame that is begun, and not ended", WAITS),
 ];
 
-const SWALLOWED: &str = "h2 drops the pseudo-fields of trailers, so that nobody sees them";
-
 /// What cannot be seen from outside of h2, and harms only the client that does it.
 const NOBODY: List = &[
-    (
-        "half-closed: HEADERS that end nothing are an error of a closed stream",
-        "h2 takes them for trailers without an end, and resets with PROTOCOL_ERROR",
-    ),
-    (
-        "a smaller identifier is one of a malformed request too",
-        "h2 resets the closed stream, with PROTOCOL_ERROR, and goes on",
-    ),
     (
         "PRIORITY that depends on itself leaves smaller identifiers to be used",
         "h2 resets the idle stream as RFC 7540 wanted, and has opened it by that",
     ),
+    ("a :path with a fragment is malformed", "h2 cuts the fragment off"),
     (
         "a request without :path and :authority is malformed",
         "h2 misses the path only where there is an authority, and fills in / where there is none",
     ),
-    ("a :path with a fragment is malformed", "h2 cuts the fragment off"),
+];
+
+/// What becomes of it behind Nexus.
+const NEXUS: List = &[(
+    "a length is kept with padding and trailers beside",
+    "the backend speaks HTTP/1.1, which has no trailers behind a body of declared length",
+)];
+
+const SWALLOWED: &str = "h2 drops the pseudo-fields of trailers, so that nobody sees them";
+
+/// What h2 lets pass, and does no harm behind Nexus.
+const BARE: List = &[
     ("a pseudo-field in trailers is malformed: :path", SWALLOWED),
     ("a pseudo-field in trailers is malformed: :method", SWALLOWED),
     ("a pseudo-field in trailers is malformed: :status", SWALLOWED),
+    (
+        "a smaller identifier is one of a malformed request too",
+        "h2 resets the closed stream, with PROTOCOL_ERROR, and goes on",
+    ),
     (
         "trailers that are too large are refused",
         "h2 passes on those that fit, and nobody can tell; from four times the limit on it closes",
@@ -114,5 +120,9 @@ const NOBODY: List = &[
     (
         "a change of the table's size after a field is one in CONTINUATION too",
         "h2 decodes each frame of a block for itself; the table stays in step all the same",
+    ),
+    (
+        "half-closed: HEADERS that end nothing are an error of a closed stream",
+        "h2 takes them for trailers without an end, and resets with PROTOCOL_ERROR",
     ),
 ];

@@ -14,7 +14,6 @@ mod hpack;
 mod known;
 mod report;
 mod server;
-mod watched;
 mod wire;
 
 use std::process::ExitCode;

@@ -30,7 +30,7 @@ impl Wanted {
     pub(crate) fn from_args(args: impl Iterator<Item = String>) -> Self {
         let (options, parts): (Vec<_>, Vec<_>) = args.partition(|arg| arg.starts_with("--"));
         let has = |option: &str| options.iter().any(|found| found == option);
-        let subject = if has("--bare") { Subject::Bare } else { Subject::Watched };
+        let subject = if has("--bare") { Subject::Bare } else { Subject::Nexus };
         Self { parts, is_strict: has("--strict"), is_list: has("--list"), subject }
     }
 

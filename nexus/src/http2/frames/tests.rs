@@ -114,7 +114,7 @@ fn what_brings_something_has_no_limit() {
     check(&vec![frame(DATA, 0, 1, 1); 100_000], Verdict::Fine);
     check(&vec![with(WINDOW_UPDATE, 0, 1, &[0, 0, 1, 0]); 100_000], Verdict::Fine);
     check(&vec![frame(SETTINGS, ACK, 0, 0); 1_000], Verdict::Fine);
-    let blocks = [frame(HEADERS, 0, 1, 1), frame(CONTINUATION, 4, 1, 1)].concat();
+    let blocks = [frame(HEADERS, END_STREAM, 1, 1), frame(CONTINUATION, 4, 1, 1)].concat();
     check(&vec![blocks; 10_000], Verdict::Fine);
 }
 
