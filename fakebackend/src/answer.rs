@@ -22,8 +22,12 @@ const CHUNK_BYTES: usize = 64 * 1024;
 pub struct Shape {
     id: String,
     headers: Vec<(String, String)>,
-    body_bytes: u64,
-    is_chunked: bool,
+    /// Fields of a 103 that comes before every answer.
+    pub(crate) hints: Vec<(String, String)>,
+    /// Fields after the body, where it has room for them.
+    pub(crate) trailers: Vec<(String, String)>,
+    pub(crate) body_bytes: u64,
+    pub(crate) is_chunked: bool,
     /// Empty unless a body needs it.
     block: Bytes,
 }
@@ -60,8 +64,9 @@ impl Shape {
         is_chunked: bool,
     ) -> Self {
         let body_bytes = body_bytes.unwrap_or(id.len() as u64 + 1);
-        let mut shape =
-            Self { id: id.to_owned(), headers, body_bytes, is_chunked, block: Bytes::new() };
+        let (id, block) = (id.to_owned(), Bytes::new());
+        let (hints, trailers) = (Vec::new(), Vec::new());
+        let mut shape = Self { id, headers, hints, trailers, body_bytes, is_chunked, block };
         if body_bytes >= shape.block_content() as u64 {
             shape.block = shape.make_block();
         }
@@ -85,7 +90,34 @@ impl Shape {
     /// Makes an answer whose body is announced longer than `bytes`, to be cut there.
     #[must_use]
     pub fn longer_than(&self, status: u16, bytes: u64) -> Answer {
-        self.sized(status, self.body_bytes.max(bytes.saturating_add(1)))
+        self.sized(status, self.more_than(bytes))
+    }
+
+    /// The size to announce of a body that is to be cut after `bytes`.
+    pub(crate) fn more_than(&self, bytes: u64) -> u64 {
+        self.body_bytes.max(bytes.saturating_add(1))
+    }
+
+    /// The 103 that comes before every answer, if one does.
+    pub(crate) fn early(&self) -> Option<String> {
+        let fields = lines(&self.hints);
+        (!fields.is_empty()).then(|| format!("HTTP/1.1 103 Early Hints\r\n{fields}\r\n"))
+    }
+
+    /// The fields of every answer: who gives it, and those asked for.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let id = std::iter::once(("X-Fake-Id", self.id.as_str()));
+        id.chain(self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// What bodies are made of, over and over, without framing: as much of it as they need.
+    pub(crate) fn content(&self, body_bytes: u64) -> Bytes {
+        let bytes = body_bytes.min(self.block_content() as u64) as usize;
+        if !self.is_chunked && bytes == self.block.len() {
+            return self.block.clone();
+        }
+        let line = self.id.bytes().chain([b'\n']);
+        line.chain(FILLER.iter().copied().cycle()).take(bytes).collect()
     }
 
     /// The body's bytes in a block.
@@ -103,7 +135,9 @@ impl Shape {
             self.piece(&mut tail, rest as usize);
         }
         if self.is_chunked && has_body {
-            tail.extend_from_slice(b"0\r\n\r\n");
+            tail.extend_from_slice(b"0\r\n");
+            tail.extend_from_slice(lines(&self.trailers).as_bytes());
+            tail.extend_from_slice(b"\r\n");
         }
         let block = if times == 0 {
             Bytes::new()
@@ -131,6 +165,9 @@ impl Shape {
         match body_bytes {
             Some(_) if self.is_chunked => {
                 head.push_str("Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n");
+                for (name, _) in &self.trailers {
+                    head.push_str(&format!("Trailer: {name}\r\n"));
+                }
             }
             Some(bytes) => {
                 head.push_str(&format!("Content-Type: text/plain\r\nContent-Length: {bytes}\r\n"));
@@ -143,19 +180,11 @@ impl Shape {
 
     /// The first lines of every answer: its status, who gives it, and the fields asked for.
     pub(crate) fn opening(&self, status: u16) -> String {
-        let mut head =
-            format!("HTTP/1.1 {status} {}\r\nX-Fake-Id: {}\r\n", reason(status), self.id);
-        for (name, value) in &self.headers {
+        let mut head = format!("HTTP/1.1 {status} {}\r\n", reason(status));
+        for (name, value) in self.fields() {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head
-    }
-
-    /// The body of its answers without any framing, as far as it fits a block.
-    pub(crate) fn body(&self) -> Vec<u8> {
-        let bytes = self.body_bytes.min(BLOCK_BYTES as u64) as usize;
-        let line = self.id.bytes().chain([b'\n']);
-        line.chain(FILLER.iter().copied().cycle()).take(bytes).collect()
     }
 
     fn make_block(&self) -> Bytes {
@@ -188,7 +217,12 @@ pub(crate) fn closing(persist: Persist) -> &'static str {
     }
 }
 
-fn reason(status: u16) -> &'static str {
+/// Fields, each on its line.
+fn lines(fields: &[(String, String)]) -> String {
+    fields.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect()
+}
+
+pub(crate) fn reason(status: u16) -> &'static str {
     match hyper::StatusCode::from_u16(status) {
         Ok(status) => status.canonical_reason().unwrap_or("Unknown"),
         Err(_) => "Unknown",

@@ -37,7 +37,7 @@ pub(crate) async fn answer(
 }
 
 /// How large a piece is, and the time from one to the next.
-fn pieces(rate: u64) -> (u64, Duration) {
+pub(crate) fn pieces(rate: u64) -> (u64, Duration) {
     let piece = (rate / PIECES_PER_SECOND).max(1);
     (piece, Duration::from_secs_f64(piece as f64 / rate as f64))
 }

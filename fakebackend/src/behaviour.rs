@@ -15,6 +15,8 @@ pub(crate) struct Facts {
     pub(crate) times_seen: u64,
     /// Requests answered on this connection before.
     pub(crate) answered: u64,
+    /// Whether it came over HTTP/2.
+    pub(crate) is_http2: bool,
 }
 
 /// What a request gets.
@@ -45,7 +47,9 @@ pub(crate) fn decide(rules: &Rules, facts: Facts, mut claim: impl FnMut(usize) -
         return Plan { after, act: Act::Fault(Fault::Close) };
     }
     for (place, rule) in rules.faults.iter().enumerate() {
-        if rule.is_met(roll(rules, rule.salt, facts)) && claim(place) {
+        let is_met =
+            rule.rule.fault.is_for(facts.is_http2) && rule.is_met(roll(rules, rule.salt, facts));
+        if is_met && claim(place) {
             return Plan { after, act: Act::Fault(rule.rule.fault) };
         }
     }
@@ -81,7 +85,7 @@ mod tests {
     }
 
     fn facts(key: u64) -> Facts {
-        Facts { key, times_seen: 0, answered: 0 }
+        Facts { key, times_seen: 0, answered: 0, is_http2: false }
     }
 
     fn acts(rules: &Rules, key: u64) -> Act {
@@ -114,9 +118,16 @@ mod tests {
     #[test]
     fn the_same_number_seen_again_rolls_anew() {
         let rules = rules(&["close@0.5"]);
-        let fate =
-            |times_seen| decide(&rules, Facts { key: 7, times_seen, answered: 0 }, |_| true).act;
+        let fate = |times_seen| decide(&rules, Facts { times_seen, ..facts(7) }, |_| true).act;
         assert!((1..20).any(|times| fate(times) != fate(0)));
+    }
+
+    #[test]
+    fn what_befalls_streams_befalls_no_request_of_http1() {
+        let rules = rules(&["refuse_stream", "rst_stream", "goaway"]);
+        let meets = |is_http2| decide(&rules, Facts { is_http2, ..facts(0) }, |_| true).act;
+        assert_eq!(meets(true), Act::Fault(Fault::RefuseStream));
+        assert_eq!(meets(false), Act::Answer(0));
     }
 
     #[test]
@@ -129,8 +140,7 @@ mod tests {
     fn the_request_after_the_last_of_a_connection_meets_its_end() {
         let mut rules = rules(&[]);
         rules.keepalive_requests = Some(2);
-        let act =
-            |answered| decide(&rules, Facts { key: 0, times_seen: 0, answered }, |_| true).act;
+        let act = |answered| decide(&rules, Facts { answered, ..facts(0) }, |_| true).act;
         assert_eq!(
             [act(0), act(1), act(2)],
             [Act::Answer(0), Act::Answer(0), Act::Fault(Fault::Close)]

@@ -57,7 +57,8 @@ const ALL: &[(&str, &str)] = &[
         "GET /journal/seqs",
         "sequence numbers seen, as [first,last,times]; ?run=ID for another run than the last",
     ),
-    ("DELETE /journal", "forget them"),
+    ("GET /journal/clients", "the last clients that a PROXY header named, as [client,requests]"),
+    ("DELETE /journal", "forget all this"),
     ("POST /shutdown", "finish what is under way and end"),
 ];
 
@@ -86,8 +87,10 @@ pub(crate) async fn call(
         ("/reset", "POST") => reset(room).await,
         ("/stats", "GET") => told::stats(room).map_err(|error| Refused::Failed(error.to_string())),
         ("/journal/seqs", "GET") => Ok(told::seqs(room, query)),
+        ("/journal/clients", "GET") => Ok(json!({ "clients": room.shared.clients.list() })),
         ("/journal", "DELETE") => {
             room.shared.journal.clear();
+            room.shared.clients.clear();
             Ok(json!({ "at": now() }))
         }
         ("/state", _) => Err(Refused::NoSuchMethod("GET, PUT")),
@@ -96,7 +99,9 @@ pub(crate) async fn call(
             Err(Refused::NoSuchMethod("PUT"))
         }
         ("/reset" | "/shutdown", _) => Err(Refused::NoSuchMethod("POST")),
-        ("" | "/stats" | "/journal/seqs", _) => Err(Refused::NoSuchMethod("GET")),
+        ("" | "/stats" | "/journal/seqs" | "/journal/clients", _) => {
+            Err(Refused::NoSuchMethod("GET"))
+        }
         ("/journal", _) => Err(Refused::NoSuchMethod("DELETE")),
         _ => Err(Refused::NoSuchCall),
     }
@@ -108,8 +113,8 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
 }
 
 async fn ask(room: &Room, ask: Ask) -> Result<View, Refused> {
-    let address = room.gate.address;
-    let failed = |error: io::Error| Refused::Failed(format!("cannot listen on {address}: {error}"));
+    let place = &room.gate.place;
+    let failed = |error: io::Error| Refused::Failed(format!("cannot listen on {place}: {error}"));
     room.gate.ask(ask).await.map_err(failed)
 }
 

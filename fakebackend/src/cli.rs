@@ -1,6 +1,7 @@
 //! The command line: what can be asked for when it starts.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -11,6 +12,10 @@ use crate::health::Health;
 use crate::quantity;
 use crate::status::Statuses;
 
+pub use protocols::Protocols;
+
+mod protocols;
+
 const EXAMPLES: &str = "\
 Examples:
   fakebackend                                          answers on 127.0.0.1:8081
@@ -20,6 +25,7 @@ Examples:
   fakebackend --flap up=5s,down=2s                     nobody listens for 2 of every 7 seconds
   fakebackend --health-path /up --status 500           grey: health checks pass, requests do not
   fakebackend --body-size 1GiB                         no more memory than --body-size 1MiB
+  fakebackend --tls --cert-out b1.pem                  HTTP/1.1 and HTTP/2 over TLS
 
 Faults, each as KIND[:key=value][@PROBABILITY][#COUNT]:
   refuse               nobody listens while the rule is there
@@ -32,6 +38,11 @@ Faults, each as KIND[:key=value][@PROBABILITY][#COUNT]:
                        comes), cl_and_te, two_cl, te_obs (\\x0bchunked), extra_bytes (a second answer)
   bandwidth:rate=SIZE  the answer is whole, its body comes at so many bytes a second
   status:code=CODE     the answer is whole, with this status; status:code=503,retry_after=SECONDS
+and over HTTP/2 only:
+  goaway               the request is answered, the connection takes no more; goaway:code=CODE ends
+                       it at once
+  rst_stream:code=CODE the stream is reset once the head is read; ,bytes=N in the body
+  refuse_stream        the stream is refused, and the request not run
 
 Change it while it runs (--control 127.0.0.1:9081):
   curl 127.0.0.1:9081/state
@@ -54,6 +65,10 @@ pub struct Cli {
     /// Address to serve on; port 0 takes any free one.
     #[arg(long, short, value_name = "ADDR", default_value = "127.0.0.1:8081", value_parser = quantity::address)]
     pub listen: SocketAddr,
+
+    /// Serve on a Unix socket at this path instead.
+    #[arg(long, value_name = "PATH", conflicts_with = "listen")]
+    pub unix: Option<PathBuf>,
 
     /// Name to answer with [default: the address served on].
     #[arg(long, value_name = "NAME", value_parser = id)]
@@ -82,6 +97,14 @@ pub struct Cli {
     /// Field to add to every answer; may be repeated.
     #[arg(long, value_name = "NAME:VALUE", value_parser = header, help_heading = "Answer")]
     pub header: Vec<(String, String)>,
+
+    /// Field to send after every body that is in chunks, or over HTTP/2; may be repeated.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header, help_heading = "Answer")]
+    pub trailer: Vec<(String, String)>,
+
+    /// Field of an early answer, 103, to send before every answer; may be repeated.
+    #[arg(long, value_name = "NAME:VALUE", value_parser = header, help_heading = "Answer")]
+    pub early_hint: Vec<(String, String)>,
 
     /// Time to wait before each answer.
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = quantity::duration, help_heading = "Time")]
@@ -143,6 +166,10 @@ pub struct Cli {
     /// Longest time to finish what is under way after SIGTERM or SIGINT.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = quantity::duration)]
     pub grace: Duration,
+
+    /// What is spoken, and how it is wrapped.
+    #[command(flatten)]
+    pub protocols: Protocols,
 }
 
 /// Where to be controlled, if anywhere.
@@ -239,6 +266,11 @@ mod tests {
             "--health fail",
             "--health-path healthz",
             "--health-path /healthz --health ill",
+            "--cert a.pem",
+            "--cert-out a.pem",
+            "--alpn h3",
+            "--streams 0",
+            "--unix /tmp/b1 --listen :80",
         ] {
             assert_eq!(parse(flags).unwrap_err().exit_code(), 2, "{flags}");
         }

@@ -114,7 +114,7 @@ impl Lease {
     }
 
     /// Runs `work` to its end, or until an order ends it.
-    pub(crate) async fn until_told(&self, work: impl Future<Output = End>) -> End {
+    pub(crate) async fn until_told<T>(&self, work: impl Future<Output = T>) -> Result<T, End> {
         let mut work = pin!(work);
         let mut is_registered = false;
         poll_fn(|context| {
@@ -125,10 +125,22 @@ impl Lease {
                 is_registered = true;
             }
             match self.orders.order.load(Ordering::Relaxed) {
-                order if order == Order::Close as u8 => Poll::Ready(End::Close),
-                order if order == Order::Reset as u8 => Poll::Ready(End::Reset),
-                _ => work.as_mut().poll(context),
+                order if order == Order::Close as u8 => Poll::Ready(Err(End::Close)),
+                order if order == Order::Reset as u8 => Poll::Ready(Err(End::Reset)),
+                _ => work.as_mut().poll(context).map(Ok),
             }
+        })
+        .await
+    }
+}
+
+impl Lease {
+    /// Runs `work` to its end, or until the connection is to finish.
+    pub(crate) async fn unless_finishing<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|context| match work.as_mut().poll(context) {
+            Poll::Pending if self.is_finishing() => Poll::Ready(None),
+            polled => polled.map(Some),
         })
         .await
     }

@@ -3,7 +3,6 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, sleep_until};
 
 use crate::answer::{Shape, closing};
@@ -39,6 +38,16 @@ impl Drip {
         }
         Some(drip)
     }
+
+    /// Bytes of all drops.
+    pub(crate) fn bytes(self) -> u64 {
+        self.count * DROP_BYTES
+    }
+
+    /// The drop with this number.
+    pub(crate) fn drop(number: u64) -> Vec<u8> {
+        format!("{number:07}\n").into_bytes()
+    }
 }
 
 /// Answers a request whose body has been read.
@@ -49,13 +58,13 @@ pub(crate) async fn answer(
     request: &Request,
     persist: Persist,
 ) -> io::Result<()> {
-    let length = drip.count * DROP_BYTES;
+    let length = drip.bytes();
     let head = shape.opening(status);
     let head = format!(
         "{head}Content-Type: text/plain\r\nContent-Length: {length}\r\n{}",
         closing(persist)
     );
-    link.stream.write_all(head.as_bytes()).await?;
+    link.send(head.as_bytes()).await?;
     if request.is_head {
         return Ok(());
     }
@@ -63,7 +72,7 @@ pub(crate) async fn answer(
     for drop in 0..drip.count {
         due += drip.every;
         sleep_until(due).await;
-        link.stream.write_all(format!("{drop:07}\n").as_bytes()).await?;
+        link.send(&Drip::drop(drop)).await?;
     }
     Ok(())
 }

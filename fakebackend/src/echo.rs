@@ -1,35 +1,39 @@
-//! Gives a request back: its body as it comes, or its head if it has no body.
+//! Gives a request back: its body as it comes and its trailers, or its head if it has no body.
 
 use std::io;
 
-use tokio::io::AsyncWriteExt;
-
 use crate::answer::{Shape, closing};
 use crate::link::Link;
+use crate::opening::Visitor;
 use crate::request::{Framing, Persist, Request};
 use crate::send;
 
 /// Echoes the request whose head is at the front of the input.
 pub(crate) async fn answer(
     link: &mut Link<'_>,
-    shape: &Shape,
-    status: u16,
+    (shape, status): (&Shape, u16),
     request: &Request,
     persist: Persist,
+    visitor: &Visitor,
 ) -> io::Result<()> {
     let head = &link.input.filled()[..request.head_bytes];
-    let mut out = answer_head(shape, status, request, persist, head);
+    let mut out = shape.opening(status).into_bytes();
+    fields(&mut out, request, head);
+    for (name, value) in visitor.fields("HTTP/1.1") {
+        out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    out.extend_from_slice(closing(persist).as_bytes());
     if request.framing == Framing::Length(0) {
         if !request.is_head {
             out.extend_from_slice(head);
         }
         link.input.consume(request.head_bytes);
-        return link.stream.write_all(&out).await;
+        return link.send(&out).await;
     }
     link.input.consume(request.head_bytes);
     if request.is_head {
         link.discard_body(request).await?;
-        return link.stream.write_all(&out).await;
+        return link.send(&out).await;
     }
     body(link, request, out).await
 }
@@ -48,19 +52,14 @@ async fn body(link: &mut Link<'_>, request: &Request, mut before: Vec<u8>) -> io
         before.clear();
     }
     if is_chunked {
-        before.extend_from_slice(b"0\r\n\r\n");
+        before.extend_from_slice(b"0\r\n");
+        before.extend_from_slice(&link.trailers);
     }
-    link.stream.write_all(&before).await
+    link.send(&before).await
 }
 
-fn answer_head(
-    shape: &Shape,
-    status: u16,
-    request: &Request,
-    persist: Persist,
-    head: &[u8],
-) -> Vec<u8> {
-    let mut out = shape.opening(status).into_bytes();
+/// What the body is, and how it is framed.
+fn fields(out: &mut Vec<u8>, request: &Request, head: &[u8]) {
     let (kind, framing): (&[u8], String) = match request.framing {
         Framing::Length(0) => {
             (b"text/plain", format!("Content-Length: {}\r\n", request.head_bytes))
@@ -78,6 +77,4 @@ fn answer_head(
         out.extend_from_slice(b"\r\n");
     }
     out.extend_from_slice(framing.as_bytes());
-    out.extend_from_slice(closing(persist).as_bytes());
-    out
 }

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+mod code;
 mod parse;
+
+pub use code::Code;
 
 /// One way of going wrong. Each but [`Fault::Refuse`] is what happens to one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,18 @@ pub enum Fault {
         /// Its `Retry-After`, in seconds.
         retry_after: Option<u64>,
     },
+    /// The request is answered, and no further one on its HTTP/2 connection; with a code the
+    /// connection ends at once, and with it all that is under way.
+    GoAway(Option<Code>),
+    /// The HTTP/2 stream is reset: once the request's head is read, or after so many bytes of the body.
+    RstStream {
+        /// Why, as the frame says.
+        code: Code,
+        /// Bytes of the body that come before.
+        bytes: Option<u64>,
+    },
+    /// The HTTP/2 stream is refused: the request has not been run, and says so.
+    RefuseStream,
 }
 
 /// What is wrong with an answer that is no HTTP.
@@ -99,6 +114,11 @@ impl fmt::Display for Fault {
             Self::Status { code, retry_after: Some(seconds) } => {
                 write!(f, "status:code={code},retry_after={seconds}")
             }
+            Self::GoAway(Some(code)) => write!(f, "goaway:code={code}"),
+            Self::RstStream { code, bytes: None } => write!(f, "rst_stream:code={code}"),
+            Self::RstStream { code, bytes: Some(bytes) } => {
+                write!(f, "rst_stream:code={code},bytes={bytes}")
+            }
             _ => f.write_str(self.name()),
         }
     }
@@ -106,7 +126,7 @@ impl fmt::Display for Fault {
 
 impl Fault {
     /// The names of all kinds, in the order of [`Self::place`].
-    pub(crate) const NAMES: [&str; 9] = [
+    pub(crate) const NAMES: [&str; 12] = [
         "refuse",
         "hang",
         "close",
@@ -116,7 +136,16 @@ impl Fault {
         "framing",
         "bandwidth",
         "status",
+        "goaway",
+        "rst_stream",
+        "refuse_stream",
     ];
+
+    /// Whether it can befall a request of this version of HTTP: there are streams only in HTTP/2.
+    #[must_use]
+    pub fn is_for(&self, is_http2: bool) -> bool {
+        is_http2 || !matches!(self, Self::GoAway(_) | Self::RstStream { .. } | Self::RefuseStream)
+    }
 
     /// The kind's name, as in the statistics.
     #[must_use]
@@ -136,6 +165,9 @@ impl Fault {
             Self::Framing(_) => 6,
             Self::Bandwidth(_) => 7,
             Self::Status { .. } => 8,
+            Self::GoAway(_) => 9,
+            Self::RstStream { .. } => 10,
+            Self::RefuseStream => 11,
         }
     }
 }
@@ -202,6 +234,14 @@ mod tests {
         let status = |code, retry_after| Fault::Status { code, retry_after };
         check("status:code=503@10%", status(503, None), 0.1, None);
         check("status:code=429,retry_after=3", status(429, Some(3)), 1.0, None);
+        check("goaway#1", Fault::GoAway(None), 1.0, Some(1));
+        let calm = Code::named("enhance_your_calm").unwrap();
+        check("goaway:code=enhance_your_calm@0.5", Fault::GoAway(Some(calm)), 0.5, None);
+        let reset = |code, bytes| Fault::RstStream { code: Code(code), bytes };
+        check("rst_stream", reset(2, None), 1.0, None);
+        check("rst_stream:code=cancel", reset(8, None), 1.0, None);
+        check("rst_stream:code=4711,bytes=10#2", reset(4711, Some(10)), 1.0, Some(2));
+        check("refuse_stream@10%", Fault::RefuseStream, 0.1, None);
     }
 
     #[test]
@@ -223,6 +263,10 @@ mod tests {
         says("status:code=200", "400 to 599");
         says("status:code=503,retry_after=soon", "seconds");
         says("status:code=503,again=1", "retry_after");
+        says("goaway:code=odd", "enhance_your_calm");
+        says("goaway:bytes=1", "code=");
+        says("rst_stream:cod=cancel", "bytes=N");
+        says("refuse_stream:code=cancel", "takes no values");
         says("hang@2", "0.3 or 30%");
         says("hang#0", "above 0");
         says("refuse@0.5", "--flap");

@@ -4,7 +4,6 @@
 //! fault. This task hears of all three, so that they never contradict each other half-way.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::connections::Order;
 use crate::flap::{Down, Existing, Flap, Mode};
-use crate::port::{Blackhole, Port};
+use crate::port::{Blackhole, Place, Port};
 use crate::rules::Shared;
 use crate::workers::Workers;
 
@@ -53,7 +52,7 @@ type Reply = oneshot::Sender<io::Result<View>>;
 #[derive(Clone)]
 pub(crate) struct GateKeeper {
     asks: mpsc::Sender<(Ask, Reply)>,
-    pub(crate) address: SocketAddr,
+    pub(crate) place: Place,
 }
 
 impl GateKeeper {
@@ -105,7 +104,7 @@ impl Gate {
         flap: Option<Flap>,
     ) -> io::Result<GateKeeper> {
         let (asks, asked) = mpsc::channel(QUEUE);
-        let address = port.address();
+        let place = port.place();
         let mut gate = Self {
             port,
             workers,
@@ -120,7 +119,7 @@ impl Gate {
         };
         gate.settle().await?;
         tokio::spawn(gate.run(asked));
-        Ok(GateKeeper { asks, address })
+        Ok(GateKeeper { asks, place })
     }
 
     async fn run(mut self, mut asked: mpsc::Receiver<(Ask, Reply)>) {

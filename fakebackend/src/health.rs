@@ -21,6 +21,17 @@ pub enum Health {
     Hang,
 }
 
+impl Health {
+    /// Status and body, if there are any.
+    pub(crate) fn answer(self) -> Option<(u16, &'static str)> {
+        match self {
+            Self::Ok => Some((200, "ok\n")),
+            Self::Fail => Some((503, "fail\n")),
+            Self::Hang => None,
+        }
+    }
+}
+
 /// Which requests are health checks, and what they are told.
 #[derive(Clone, Debug)]
 pub(crate) struct HealthRule {
@@ -37,9 +48,9 @@ impl HealthRule {
         &self.path
     }
 
-    /// Whether a request whose head is this is a health check.
-    pub(crate) fn is_for(&self, request: &Request, head: &[u8]) -> bool {
-        request.path.of(head) == self.path.as_bytes()
+    /// Whether a request for this path is a health check.
+    pub(crate) fn is_for(&self, path: &[u8]) -> bool {
+        path == self.path.as_bytes()
     }
 }
 
@@ -51,19 +62,17 @@ pub(crate) async fn answer(
 ) -> std::io::Result<Persist> {
     link.input.consume(request.head_bytes);
     link.discard_body(request).await?;
-    let (status, body) = match says {
-        Health::Ok => ("200 OK", "ok\n"),
-        Health::Fail => ("503 Service Unavailable", "fail\n"),
-        Health::Hang => {
-            link.outwait().await?;
-            return Ok(Persist::Close);
-        }
+    let Some((status, body)) = says.answer() else {
+        link.outwait().await?;
+        return Ok(Persist::Close);
     };
+    let reason = crate::answer::reason(status);
     let persist = if link.lease.is_finishing() { Persist::Close } else { request.persist };
     let closing = crate::answer::closing(persist);
     let body_sent = if request.is_head { "" } else { body };
     let length = body.len();
-    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{closing}{body_sent}");
+    let answer =
+        format!("HTTP/1.1 {status} {reason}\r\nContent-Length: {length}\r\n{closing}{body_sent}");
     link.send(answer.as_bytes()).await?;
     Ok(persist)
 }

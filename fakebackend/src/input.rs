@@ -6,10 +6,10 @@ use std::pin::Pin;
 use std::task::{Poll, ready};
 
 use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
 
 use crate::connections::Lease;
 use crate::request::MAX_HEAD_BYTES;
+use crate::stream::Stream;
 
 /// Room for the heads that come in practice; a longer one makes it grow up to [`MAX_HEAD_BYTES`].
 const START_BYTES: usize = 4 * 1024;
@@ -44,6 +44,13 @@ impl Input {
         }
     }
 
+    /// Everything that has been read and not used, taken out.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
+        let taken = self.filled().to_vec();
+        self.consume(taken.len());
+        taken
+    }
+
     /// Makes room for pieces of a body.
     pub(crate) fn grow_for_body(&mut self) {
         if self.buffer.len() < BODY_BYTES {
@@ -63,7 +70,7 @@ impl Input {
     /// is to finish and nothing more has come.
     pub(crate) async fn fill(
         &mut self,
-        stream: &mut TcpStream,
+        stream: &mut Stream,
         lease: &Lease,
         wait: Wait,
     ) -> io::Result<bool> {

@@ -1,10 +1,10 @@
 //! Which sequence numbers were seen, and how often: "lost" and "run twice" as facts.
 //!
-//! One byte for each number, in pages that come when they are needed: a million requests cost a
-//! megabyte. Runs (`X-Loadtest-Run`) are kept apart, so that a second run does not look like
+//! Two bytes for each number, in pages that come when they are needed: a million requests cost two
+//! megabytes. Runs (`X-Loadtest-Run`) are kept apart, so that a second run does not look like
 //! everything run twice.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 const PAGE_SEQS: usize = 64 * 1024;
@@ -29,7 +29,11 @@ pub struct Run {
     beyond: AtomicU64,
 }
 
-type Page = Box<[AtomicU8]>;
+/// How often a number was run (below 256), and how often it was refused without being run (above).
+type Page = Box<[AtomicU16]>;
+
+/// One refusal in a page.
+const REFUSED: u16 = 1 << 8;
 
 /// Writes to the journal and remembers the run, so that the next request of the same run takes no lock.
 #[derive(Default)]
@@ -48,6 +52,13 @@ impl Writer {
                 self.epoch = epoch;
                 self.run.insert(journal.run(run)).note(seq)
             }
+        }
+    }
+
+    /// Notes that what was noted last was refused: it counts as seen, and not as run.
+    pub fn refused(&self, seq: u64) {
+        if let Some(run) = &self.run {
+            run.refused(seq);
         }
     }
 }
@@ -100,12 +111,24 @@ impl Run {
             return 0;
         }
         let page = self.pages[seq as usize / PAGE_SEQS]
-            .get_or_init(|| (0..PAGE_SEQS).map(|_| AtomicU8::new(0)).collect());
-        let more = |times: u8| Some(times.saturating_add(1));
+            .get_or_init(|| (0..PAGE_SEQS).map(|_| AtomicU16::new(0)).collect());
+        let more = |both: u16| (runs(both) < u8::MAX).then(|| both + 1);
         let count = &page[seq as usize % PAGE_SEQS];
         match count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(times) | Err(times) => u64::from(times),
+            Ok(both) | Err(both) => u64::from(runs(both)) + u64::from(both / REFUSED),
         }
+    }
+
+    fn refused(&self, seq: u64) {
+        let page = self.pages.get(seq as usize / PAGE_SEQS).and_then(OnceLock::get);
+        let Some(page) = page else { return };
+        let moved = |both: u16| match (runs(both), both / REFUSED) {
+            (0, _) => None,
+            (_, 255) => Some(both - 1),
+            _ => Some(both - 1 + REFUSED),
+        };
+        let count = &page[seq as usize % PAGE_SEQS];
+        let _ = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, moved);
     }
 
     /// The run's name, as in `X-Loadtest-Run`.
@@ -128,7 +151,7 @@ impl Run {
             let Some(page) = page.get() else { continue };
             for (place, times) in page.iter().enumerate() {
                 let (seq, times) =
-                    ((number * PAGE_SEQS + place) as u64, times.load(Ordering::Relaxed));
+                    ((number * PAGE_SEQS + place) as u64, runs(times.load(Ordering::Relaxed)));
                 match ranges.last_mut() {
                     _ if times == 0 => {}
                     Some((_, last, same)) if *last + 1 == seq && *same == times => *last = seq,
@@ -138,6 +161,10 @@ impl Run {
         }
         ranges
     }
+}
+
+fn runs(both: u16) -> u8 {
+    both.to_le_bytes()[0]
 }
 
 #[cfg(test)]
@@ -165,6 +192,18 @@ mod tests {
         let (journal, mut writer) = (Journal::default(), Writer::default());
         let times: Vec<u64> = (0..300).map(|_| writer.note(&journal, b"", 9)).collect();
         assert_eq!((times[0], times[1], times[254], times[299]), (0, 1, 254, 255));
+    }
+
+    #[test]
+    fn what_is_refused_is_seen_but_not_run() {
+        let (journal, mut writer) = (Journal::default(), Writer::default());
+        assert_eq!(writer.note(&journal, b"", 9), 0);
+        writer.refused(9);
+        assert_eq!(writer.note(&journal, b"", 9), 1);
+        assert_eq!(journal.find(None).unwrap().ranges(), [(9, 9, 1)]);
+        writer.refused(9);
+        assert_eq!(journal.find(None).unwrap().ranges(), []);
+        assert_eq!(writer.note(&journal, b"", 9), 2);
     }
 
     #[test]

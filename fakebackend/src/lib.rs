@@ -15,6 +15,13 @@ mod port;
 mod workers;
 
 mod connections;
+mod socket;
+mod stream;
+mod opening;
+mod proxied;
+mod tls;
+
+mod http2;
 mod serve;
 
 mod input;
@@ -37,6 +44,7 @@ mod misframed;
 mod send;
 mod websocket;
 
+mod clients;
 pub mod journal;
 mod stats;
 

@@ -24,7 +24,7 @@ pub(crate) async fn answer(
 }
 
 fn bytes(shape: &Shape, kind: Misframed) -> Vec<u8> {
-    let body = shape.body();
+    let body = shape.content(shape.body_bytes);
     let size = body.len();
     let length = |size: usize| format!("Content-Length: {size}\r\n");
     let (fields, is_chunked, behind): (String, bool, &[u8]) = match kind {

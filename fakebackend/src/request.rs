@@ -26,6 +26,8 @@ pub struct Request {
     pub persist: Persist,
     /// Whether the client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
+    /// Whether it is HTTP/1.1, and its client understands answers before the answer.
+    pub is_http11: bool,
     /// `X-Loadtest-Seq`.
     pub seq: Option<u64>,
     /// `X-Loadtest-Run`, in the head; empty if there is none.
@@ -151,6 +153,7 @@ pub fn parse(input: &[u8]) -> Result<Option<Request>, Refusal> {
         framing: said.framing(is_http11)?,
         persist: said.persist(is_http11),
         expects_continue: said.expects_continue && is_http11,
+        is_http11,
         seq: said.seq,
         run: said.run,
         content_type: said.content_type,
@@ -165,6 +168,15 @@ fn path_and_query(target: &str) -> (&str, &str) {
         None => target,
     };
     path.split_once('?').unwrap_or((path, ""))
+}
+
+/// What a path asks for; none if its query makes no sense.
+pub(crate) fn wish(path: &str, query: &str) -> Option<Wish> {
+    match path {
+        "/echo" => Some(Wish::Echo),
+        "/drip" => Drip::parse(query).map(Wish::Drip),
+        _ => Some(Wish::Plain),
+    }
 }
 
 /// What the fields said so far.
@@ -189,11 +201,7 @@ impl Said {
         if self.is_websocket && self.upgrade && !self.key.is_empty() {
             return Ok(Wish::Socket(self.key));
         }
-        match path {
-            "/echo" => Ok(Wish::Echo),
-            "/drip" => Drip::parse(query).map(Wish::Drip).ok_or(Refusal::BadRequest),
-            _ => Ok(Wish::Plain),
-        }
+        wish(path, query).ok_or(Refusal::BadRequest)
     }
 
     fn hear(&mut self, name: &str, value: &[u8], input: &[u8]) -> Result<(), Refusal> {
@@ -267,7 +275,7 @@ impl Said {
     }
 }
 
-fn number(value: &[u8]) -> Option<u64> {
+pub(crate) fn number(value: &[u8]) -> Option<u64> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return None;
     }

@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio_rustls::TlsAcceptor;
 
 use crate::answer::{Answer, Shape};
 use crate::cli::Cli;
+use crate::clients::Clients;
 use crate::connections::Connections;
 use crate::dice::{Dice, salt};
 use crate::fault::{Fault, FaultRule};
@@ -51,7 +53,9 @@ pub(crate) struct ArmedFault {
 
 impl Rules {
     pub(crate) fn new(cli: &Cli, id: &str) -> Self {
-        let shape = Shape::new(id, cli.header.clone(), cli.body_size, cli.chunked);
+        let mut shape = Shape::new(id, cli.header.clone(), cli.body_size, cli.chunked);
+        shape.hints.clone_from(&cli.early_hint);
+        shape.trailers.clone_from(&cli.trailer);
         let mut rules = Self {
             dice: Dice::new(cli.seed, id),
             latency: cli.latency,
@@ -135,11 +139,25 @@ pub(crate) struct Shared {
     changing: Mutex<()>,
     pub(crate) connections: Arc<Connections>,
     pub(crate) journal: Journal,
-    pub(crate) stats: Stats,
+    pub(crate) clients: Clients,
+    pub(crate) stats: Arc<Stats>,
+    /// How connections begin.
+    pub(crate) entrance: Entrance,
+}
+
+/// What is asked of a connection before its first request.
+#[derive(Default)]
+pub(crate) struct Entrance {
+    /// None: no TLS.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// Whether the PROXY protocol is spoken first.
+    pub(crate) is_proxied: bool,
+    /// Streams at once of an HTTP/2 connection.
+    pub(crate) streams_max: u32,
 }
 
 impl Shared {
-    pub(crate) fn new(id: String, rules: Rules) -> Self {
+    pub(crate) fn new(id: String, rules: Rules, entrance: Entrance) -> Self {
         Self {
             id,
             started: Instant::now(),
@@ -147,7 +165,9 @@ impl Shared {
             changing: Mutex::new(()),
             connections: Arc::default(),
             journal: Journal::default(),
-            stats: Stats::default(),
+            clients: Clients::default(),
+            stats: Arc::default(),
+            entrance,
         }
     }
 

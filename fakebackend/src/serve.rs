@@ -1,4 +1,4 @@
-//! Serves a connection: reads each request, has its fate decided, and does that.
+//! Serves an HTTP/1 connection: reads each request, has its fate decided, and does that.
 //!
 //! A healthy request costs one read and one write; what it is answered with was made before.
 //! Deliberately absent: timeouts. Whoever is tested against this backend is to have its own.
@@ -8,45 +8,37 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Cache};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::sync::SemaphorePermit;
 
 use crate::behaviour::{self, Act, Facts};
 use crate::connections::{End, Lease};
 use crate::drip;
 use crate::echo;
-use crate::flap::Mode;
 use crate::health::{self, Health};
 use crate::input::{Input, Wait};
 use crate::journal::Writer;
 use crate::link::Link;
+use crate::opening::Visitor;
 use crate::request::{self, MAX_HEAD_BYTES, Persist, Refusal, Request, Span, Wish};
 use crate::rules::{Rules, Shared};
 use crate::send;
 use crate::slots::Slots;
 use crate::stats::Stats;
+use crate::stream::Stream;
 use crate::websocket;
 
 mod wrong;
 
-/// Serves one connection to its end.
-pub(crate) async fn connection(mut stream: TcpStream, lease: Lease, shared: Arc<Shared>) {
-    let is_reset = shared.rules.load().down.is_some_and(|down| down.mode == Mode::Reset);
-    let end = if is_reset {
-        End::Reset
-    } else {
-        lease.until_told(requests(&mut stream, &lease, &shared)).await
-    };
-    if end == End::Reset {
-        // A socket closed with this option set sends RST instead of FIN.
-        let _ = stream.set_zero_linger();
-    }
-}
-
-async fn requests(stream: &mut TcpStream, lease: &Lease, shared: &Shared) -> End {
+/// Serves the requests of a connection, the first of which may be in the input already.
+pub(crate) async fn requests(
+    (stream, input): (&mut Stream, Input),
+    lease: &Lease,
+    shared: &Shared,
+    visitor: &Visitor,
+) -> End {
     let mut session = Session {
-        link: Link { stream, input: Input::new(), lease },
+        link: Link { stream, input, lease, trailers: Vec::new() },
+        visitor,
         shared,
         rules: Cache::new(&shared.rules),
         journal: Writer::default(),
@@ -67,12 +59,13 @@ async fn requests(stream: &mut TcpStream, lease: &Lease, shared: &Shared) -> End
         }
     };
     shared.stats.refused();
-    let _ = session.link.stream.write_all(refusal.answer()).await;
+    let _ = session.link.send(refusal.answer()).await;
     End::Close
 }
 
 struct Session<'a> {
     link: Link<'a>,
+    visitor: &'a Visitor,
     shared: &'a Shared,
     rules: Cache<&'a ArcSwap<Rules>, Arc<Rules>>,
     journal: Writer,
@@ -102,12 +95,12 @@ impl Session<'_> {
     /// Serves the request whose head is at the front of the input; tells how the connection ends, if it does.
     async fn one(&mut self, request: Request) -> io::Result<Option<End>> {
         let health = self.rules.load().health.as_ref();
-        if let Some(health) = health.filter(|rule| rule.is_for(&request, self.link.input.filled()))
-        {
+        let path = request.path.of(self.link.input.filled());
+        if let Some(health) = health.filter(|rule| rule.is_for(path)) {
             let says = health.says;
             return self.health(&request, says).await;
         }
-        let _under_way = self.shared.stats.begin();
+        let _under_way = Stats::begin(&*self.shared.stats);
         let facts = self.note(&request);
         let rules = self.rules.load();
         let plan = behaviour::decide(rules, facts, |place| rules.faults[place].claim());
@@ -139,8 +132,8 @@ impl Session<'_> {
                 if let Wish::Socket(key) = request.wish {
                     return socket(&mut self.link, stats, &request, key, plan.after).await;
                 }
-                let persist =
-                    answer(&mut self.link, stats, rules, &request, place, plan.after).await?;
+                let how = How { rules, place, after: plan.after, visitor: self.visitor };
+                let persist = answer(&mut self.link, stats, &request, how).await?;
                 self.answered += 1;
                 Ok((persist == Persist::Close).then_some(End::Close))
             }
@@ -162,7 +155,10 @@ impl Session<'_> {
             Some(seq) => (seq, self.journal.note(&self.shared.journal, request.run.of(head), seq)),
             None => ((self.link.lease.number << 32) + self.answered, 0),
         };
-        Facts { key, times_seen, answered: self.answered }
+        if let Some(client) = &self.visitor.client {
+            client.asked();
+        }
+        Facts { key, times_seen, answered: self.answered, is_http2: false }
     }
 }
 
@@ -215,15 +211,24 @@ async fn socket(
     websocket::serve(link, &key).await.map(|()| Some(End::Close))
 }
 
+/// What a request is answered by.
+#[derive(Clone, Copy)]
+struct How<'a> {
+    rules: &'a Rules,
+    /// The place of its status.
+    place: usize,
+    after: Duration,
+    visitor: &'a Visitor,
+}
+
 /// Answers the request whose head is at the front of the input.
 async fn answer(
     link: &mut Link<'_>,
     stats: &Stats,
-    rules: &Rules,
     request: &Request,
-    place: usize,
-    after: Duration,
+    how: How<'_>,
 ) -> io::Result<Persist> {
+    let How { rules, place, after, visitor } = how;
     let answer = &rules.answers[place];
     let has_no_body = matches!(answer.status, 204 | 304);
     let wish = if has_no_body { Wish::Plain } else { request.wish };
@@ -231,13 +236,18 @@ async fn answer(
         link.input.consume(request.head_bytes);
         link.discard_body(request).await?;
     }
+    if let Some(early) = rules.shape.early().filter(|_| request.is_http11) {
+        link.send(early.as_bytes()).await?;
+    }
     wait(after).await;
     // Asked only now: whoever began to wait before the stop is told as well.
     let persist = if link.lease.is_finishing() { Persist::Close } else { request.persist };
     // Counted before it is sent, so that whoever has the answer finds it counted.
     stats.answered(answer.status);
     match wish {
-        Wish::Echo => echo::answer(link, &rules.shape, answer.status, request, persist).await?,
+        Wish::Echo => {
+            echo::answer(link, (&rules.shape, answer.status), request, persist, visitor).await?;
+        }
         Wish::Drip(drip) => {
             drip::answer(link, (&rules.shape, answer.status), drip, request, persist).await?;
         }

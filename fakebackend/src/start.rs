@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use crate::cli::{Cli, Control};
 use crate::control;
 use crate::gate::{Ask, Gate, GateKeeper};
-use crate::port::Port;
-use crate::rules::{Rules, Shared};
+use crate::port::{Place, Port};
+use crate::rules::{Entrance, Rules, Shared};
+use crate::tls;
 use crate::workers::Workers;
 
 /// Runs until told to stop.
@@ -31,28 +32,43 @@ pub fn run(cli: Cli) -> anyhow::Result<()> {
 
 async fn serve(cli: Cli) -> anyhow::Result<()> {
     let mut stops = Stops::new()?;
-    let port =
-        Port::hold(cli.listen).map_err(|error| cannot_listen(&error, cli.listen, "--listen"))?;
+    let (port, entrance) = open(&cli)?;
     let control = control_port(cli.control).await?;
-    let id = cli.id.clone().unwrap_or_else(|| port.address().to_string());
-    let shared = Arc::new(Shared::new(id.clone(), Rules::new(&cli, &id)));
+    let id = cli.id.clone().unwrap_or_else(|| port.place().to_string());
+    let shared = Arc::new(Shared::new(id.clone(), Rules::new(&cli, &id), entrance));
     let workers =
         Workers::start(cli.workers, Arc::clone(&shared)).context("cannot start a worker")?;
+    let place = port.place();
     let gate = Gate::start(port, workers, Arc::clone(&shared), cli.flap)
         .await
-        .map_err(|error| cannot_listen(&error, cli.listen, "--listen"))?;
+        .with_context(|| format!("cannot listen on {place}"))?;
     let (stop, mut stopped) = mpsc::channel(1);
     let control_address = control.as_ref().map(TcpListener::local_addr).transpose()?;
     if let Some(listener) = control {
         tokio::spawn(control::serve(listener, control::Room::new(&shared, &gate, stop)));
     }
-    announce(&cli, &shared.id, gate.address, control_address);
+    announce(&cli, &shared.id, &gate.place, control_address);
     tokio::select! {
         () = stops.next() => {}
         Some(()) = stopped.recv() => {}
     }
     finish(&shared, &gate, &mut stops, cli.grace).await;
     Ok(())
+}
+
+/// Takes the port, and makes what connections need to begin.
+fn open(cli: &Cli) -> anyhow::Result<(Port, Entrance)> {
+    let place = cli.unix.clone().map_or(Place::Tcp(cli.listen), Place::Unix);
+    let port = Port::hold(&place).map_err(|error| match &place {
+        Place::Tcp(address) => cannot_listen(&error, *address, "--listen"),
+        Place::Unix(path) => anyhow::anyhow!("cannot listen on {}: {error}", path.display()),
+    })?;
+    let protocols = &cli.protocols;
+    let address = cli.unix.is_none().then_some(cli.listen);
+    let acceptor = || tls::acceptor(&protocols.wanted(), address);
+    let tls = protocols.is_tls().then(acceptor).transpose()?;
+    let (is_proxied, streams_max) = (protocols.proxy_protocol, protocols.streams);
+    Ok((port, Entrance { tls, is_proxied, streams_max }))
 }
 
 /// Finishes what is under way, unless that takes too long or a second signal comes.
@@ -122,20 +138,25 @@ fn cannot_listen(error: &io::Error, address: SocketAddr, flag: &str) -> anyhow::
 #[derive(Serialize)]
 struct Ready<'a> {
     id: &'a str,
-    listen: SocketAddr,
+    listen: String,
     control: Option<SocketAddr>,
     pid: u32,
 }
 
 /// Says on stdout that requests are accepted. Nobody has to be listening.
-fn announce(cli: &Cli, id: &str, listen: SocketAddr, control: Option<SocketAddr>) {
+fn announce(cli: &Cli, id: &str, place: &Place, control: Option<SocketAddr>) {
     let line = if cli.ready_json {
-        let ready = Ready { id, listen, control, pid: std::process::id() };
+        let ready = Ready { id, listen: place.to_string(), control, pid: std::process::id() };
         serde_json::to_string(&ready).unwrap_or_default()
     } else {
         let controlled =
             control.map_or(String::new(), |control| format!(", controlled on http://{control}"));
-        format!("{id} serves on http://{listen}{controlled}")
+        let scheme = match (place, cli.protocols.is_tls()) {
+            (Place::Unix(_), _) => "",
+            (Place::Tcp(_), true) => "https://",
+            (Place::Tcp(_), false) => "http://",
+        };
+        format!("{id} serves on {scheme}{place}{controlled}")
     };
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());

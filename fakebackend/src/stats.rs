@@ -15,6 +15,8 @@ pub(crate) struct Stats {
     done: AtomicU64,
     refused: AtomicU64,
     health_checks: AtomicU64,
+    http2: [AtomicU64; 2],
+    tls: [AtomicU64; 3],
     answers: [AtomicU64; 400],
     faults: [AtomicU64; Fault::NAMES.len()],
 }
@@ -34,10 +36,35 @@ pub(crate) struct Counts {
     bad_requests: u64,
     /// Health checks, which are no requests.
     health_checks: u64,
+    /// What of it came over HTTP/2.
+    http2: Http2,
+    /// What came of handshakes.
+    tls: Tls,
+}
+
+#[derive(Debug, Serialize)]
+struct Http2 {
+    connections: u64,
+    requests: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Tls {
+    full: u64,
+    resumed: u64,
+    failed: u64,
+}
+
+/// What came of a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handshake {
+    Full = 0,
+    Resumed = 1,
+    Failed = 2,
 }
 
 /// A request under way, over on drop.
-pub(crate) struct UnderWay<'a>(&'a Stats);
+pub(crate) struct UnderWay<S: AsRef<Stats>>(S);
 
 impl Default for Stats {
     fn default() -> Self {
@@ -46,6 +73,8 @@ impl Default for Stats {
             done: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             health_checks: AtomicU64::new(0),
+            http2: Default::default(),
+            tls: Default::default(),
             answers: [const { AtomicU64::new(0) }; 400],
             faults: [const { AtomicU64::new(0) }; Fault::NAMES.len()],
         }
@@ -53,9 +82,21 @@ impl Default for Stats {
 }
 
 impl Stats {
-    pub(crate) fn begin(&self) -> UnderWay<'_> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        UnderWay(self)
+    pub(crate) fn begin<S: AsRef<Self>>(this: S) -> UnderWay<S> {
+        this.as_ref().requests.fetch_add(1, Ordering::Relaxed);
+        UnderWay(this)
+    }
+
+    pub(crate) fn http2_connection(&self) {
+        self.http2[0].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn http2_request(&self) {
+        self.http2[1].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn shook_hands(&self, how: Handshake) {
+        self.tls[how as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn answered(&self, status: u16) {
@@ -100,12 +141,24 @@ impl Stats {
                 .collect(),
             bad_requests: load(&self.refused),
             health_checks: load(&self.health_checks),
+            http2: Http2 { connections: load(&self.http2[0]), requests: load(&self.http2[1]) },
+            tls: Tls {
+                full: load(&self.tls[Handshake::Full as usize]),
+                resumed: load(&self.tls[Handshake::Resumed as usize]),
+                failed: load(&self.tls[Handshake::Failed as usize]),
+            },
         }
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl AsRef<Self> for Stats {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+impl<S: AsRef<Stats>> Drop for UnderWay<S> {
     fn drop(&mut self) {
-        self.0.done.fetch_add(1, Ordering::Release);
+        self.0.as_ref().done.fetch_add(1, Ordering::Release);
     }
 }

@@ -5,7 +5,6 @@ use std::io;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest, Sha1};
-use tokio::io::AsyncWriteExt;
 
 use crate::input::Wait;
 use crate::link::Link;
@@ -92,7 +91,7 @@ fn opening(key: &[u8]) -> String {
 
 /// Opens a WebSocket and sends messages back until one side closes it.
 pub(crate) async fn serve(link: &mut Link<'_>, key: &[u8]) -> io::Result<()> {
-    link.stream.write_all(opening(key).as_bytes()).await?;
+    link.send(opening(key).as_bytes()).await?;
     loop {
         let frame = loop {
             if let Some(frame) = Frame::parse(link.input.filled()) {
@@ -130,7 +129,7 @@ async fn payload(link: &mut Link<'_>, frame: Frame, head: Option<Vec<u8>>) -> io
         if is_told {
             let place = |at: usize| (done as usize).wrapping_add(at) % mask.len();
             out.extend(part.iter().enumerate().map(|(at, byte)| byte ^ mask[place(at)]));
-            link.stream.write_all(&out).await?;
+            link.send(&out).await?;
             out.clear();
         }
         link.input.consume(count);
@@ -147,7 +146,7 @@ async fn payload(link: &mut Link<'_>, frame: Frame, head: Option<Vec<u8>>) -> io
 async fn close(link: &mut Link<'_>, status: u16) -> io::Result<()> {
     let mut frame = Frame::head(0x80 | CLOSE, 2);
     frame.extend(status.to_be_bytes());
-    link.stream.write_all(&frame).await
+    link.send(&frame).await
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub(super) fn state(room: &Room, view: View) -> Value {
     let rules = shared.rules.load();
     json!({
         "id": shared.id,
-        "listen": room.gate.address,
+        "listen": room.gate.place.to_string(),
         "enabled": view.down.is_none(),
         "mode": view.down.map(|down| down.mode),
         "listening": view.is_listening,

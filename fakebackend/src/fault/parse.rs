@@ -2,13 +2,14 @@
 
 use std::str::FromStr;
 
-use super::{Fault, FaultRule, Malformed, Misframed};
+use super::{Code, Fault, FaultRule, Malformed, Misframed};
 use crate::quantity;
 
 const KINDS: &str = "refuse, hang, close, reset, truncate:bytes=N, \
                      malformed:kind=status_line|header|chunk_size|garbage, \
                      framing:kind=cl_too_long|cl_too_short|cl_and_te|two_cl|te_obs|extra_bytes, \
-                     bandwidth:rate=SIZE, status:code=CODE[,retry_after=SECONDS]";
+                     bandwidth:rate=SIZE, status:code=CODE[,retry_after=SECONDS], \
+                     and over HTTP/2 goaway[:code=CODE], rst_stream[:code=CODE,bytes=N], refuse_stream";
 
 impl FromStr for FaultRule {
     type Err = String;
@@ -49,6 +50,9 @@ fn fault(kind: &str, value: Option<&str>) -> Result<Fault, String> {
         "framing" => framing(value).map(Fault::Framing),
         "bandwidth" => rate(value).map(Fault::Bandwidth),
         "status" => status(value),
+        "goaway" => go_away(value).map(Fault::GoAway),
+        "rst_stream" => rst_stream(value),
+        "refuse_stream" => nothing(kind, value).map(|()| Fault::RefuseStream),
         _ => Err(format!("`{kind}` is no fault: write one of {KINDS}")),
     }
 }
@@ -113,6 +117,26 @@ fn status(value: Option<&str>) -> Result<Fault, String> {
     }
     code.map(|code| Fault::Status { code, retry_after })
         .ok_or_else(|| "status needs to know which: write status:code=503".to_owned())
+}
+
+fn go_away(value: Option<&str>) -> Result<Option<Code>, String> {
+    let Some(value) = value else { return Ok(None) };
+    match value.split_once('=') {
+        Some(("code", code)) => code.parse().map(Some),
+        _ => Err(format!("`{value}`: goaway takes code=CODE")),
+    }
+}
+
+fn rst_stream(value: Option<&str>) -> Result<Fault, String> {
+    let (mut code, mut bytes) = (Code::INTERNAL_ERROR, None);
+    for pair in value.unwrap_or_default().split(',').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some(("code", text)) => code = text.parse()?,
+            Some(("bytes", size)) => bytes = Some(quantity::size(size)?),
+            _ => return Err(format!("`{pair}`: rst_stream takes code=CODE and bytes=N")),
+        }
+    }
+    Ok(Fault::RstStream { code, bytes })
 }
 
 fn failure(text: &str) -> Result<u16, String> {

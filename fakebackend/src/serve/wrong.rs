@@ -28,7 +28,12 @@ pub(super) async fn go(
     match fault {
         Fault::Reset(None) => return Ok(Some(End::Reset)),
         Fault::Hang(None) => link.outwait().await?,
-        Fault::Close | Fault::Refuse => link.discard_body(request).await?,
+        // What befalls streams is never decided here.
+        Fault::Close
+        | Fault::Refuse
+        | Fault::GoAway(_)
+        | Fault::RstStream { .. }
+        | Fault::RefuseStream => link.discard_body(request).await?,
         Fault::Malformed(kind) => {
             link.discard_body(request).await?;
             link.send(malformed::bytes(kind)).await?;

@@ -18,6 +18,21 @@ fn it_names_itself_in_head_and_body() {
 }
 
 #[test]
+fn trailers_follow_chunks_and_an_early_answer_comes_before() {
+    let hint = "Link: </a.css>; rel=preload";
+    let flags = ["--chunked", "--trailer", "X-Sum: 7", "--early-hint", hint];
+    let backend = Backend::start(&flags);
+    let mut client = backend.connect();
+    client.send("GET / HTTP/1.1\r\n\r\n");
+    assert_eq!(client.head(), format!("HTTP/1.1 103 Early Hints\r\n{hint}\r\n\r\n"));
+    let answer = client.answer();
+    assert!(answer.head.contains("Trailer: X-Sum\r\n"), "{}", answer.head);
+    assert_eq!((answer.text(), &*answer.trailers), ("b1\n", "X-Sum: 7\r\n"));
+    client.send("GET / HTTP/1.0\r\n\r\n");
+    assert!(client.answer().head.starts_with("HTTP/1.1 200 OK\r\n"), "1.0 knows no 103");
+}
+
+#[test]
 fn a_connection_serves_many_requests_even_if_they_come_at_once() {
     let backend = Backend::start(&[]);
     let mut client = backend.connect();

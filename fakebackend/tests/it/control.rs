@@ -277,7 +277,7 @@ fn wrong_calls_are_refused_with_the_reason_and_change_nothing() {
 fn the_root_lists_every_call() {
     let backend = Backend::start(&[]);
     let calls = backend.call("GET", "/", "");
-    assert_eq!(calls.as_object().unwrap().len(), 15);
+    assert_eq!(calls.as_object().unwrap().len(), 16);
 }
 
 #[test]

@@ -28,7 +28,8 @@ fn chunks_come_back_in_chunks() {
     client.send(&format!("POST /echo HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{body}"));
     let answer = client.answer();
     assert!(answer.head.contains("Transfer-Encoding: chunked\r\n"));
-    assert_eq!(answer.text(), "hello world");
+    assert_eq!((answer.text(), &*answer.trailers), ("hello world", "Trailer: 1\r\n"));
+    assert!(answer.head.contains("X-Fake-Protocol: HTTP/1.1\r\n"), "{}", answer.head);
 }
 
 #[test]

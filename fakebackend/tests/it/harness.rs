@@ -22,8 +22,8 @@ impl Backend {
     /// Starts `b1` with these flags, on free ports.
     pub(crate) fn start(flags: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_fakebackend"))
-            .args(["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"])
-            .args(["--id", "b1", "--ready-json"])
+            .args(if flags.contains(&"--unix") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
+            .args(["--control", "127.0.0.1:0", "--id", "b1", "--ready-json"])
             .args(flags)
             .stdout(Stdio::piped())
             .spawn()
@@ -31,7 +31,11 @@ impl Backend {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let ready: Value = serde_json::from_str(&line).unwrap();
-        let address = |name: &str| ready[name].as_str().unwrap().parse().unwrap();
+        let address = |name: &str| {
+            let text = ready[name].as_str().unwrap();
+            // On a Unix socket there is no address; whoever asks for one has a story of another kind.
+            text.parse().unwrap_or(SocketAddr::from(([0; 4], 0)))
+        };
         assert_eq!((&ready["id"], &ready["pid"]), (&"b1".into(), &child.id().into()));
         let (listen, control) = (address("listen"), address("control"));
         Self { child, address: listen, control }
@@ -144,12 +148,12 @@ impl Client {
     /// Reads a whole answer, framed by its length or in chunks.
     pub(crate) fn answer(&mut self) -> Answer {
         let head = self.head();
-        let body = match length(&head) {
-            Some(length) => self.take(length),
+        let (body, trailers) = match length(&head) {
+            Some(length) => (self.take(length), String::new()),
             None if head.contains("Transfer-Encoding: chunked") => self.chunks(),
-            None => Vec::new(),
+            None => (Vec::new(), String::new()),
         };
-        Answer { head, body }
+        Answer { head, body, trailers }
     }
 
     /// Reads an answer's head.
@@ -164,16 +168,27 @@ impl Client {
         self.input.drain(..count).collect()
     }
 
-    fn chunks(&mut self) -> Vec<u8> {
+    fn chunks(&mut self) -> (Vec<u8>, String) {
         let mut body = Vec::new();
         loop {
             let end = self.fill_until(|input| input.windows(2).position(|end| end == b"\r\n"));
             let line = String::from_utf8(self.take(end + 2)).unwrap();
             let size = usize::from_str_radix(line.trim(), 16).unwrap();
+            if size == 0 {
+                return (body, self.trailers());
+            }
             body.extend(self.take(size));
             assert_eq!(self.take(2), b"\r\n");
-            if size == 0 {
-                return body;
+        }
+    }
+
+    fn trailers(&mut self) -> String {
+        let mut trailers = String::new();
+        loop {
+            let end = self.fill_until(|input| input.windows(2).position(|end| end == b"\r\n"));
+            match String::from_utf8(self.take(end + 2)).unwrap() {
+                line if line == "\r\n" => return trailers,
+                line => trailers.push_str(&line),
             }
         }
     }
@@ -236,6 +251,7 @@ fn length(head: &str) -> Option<usize> {
 pub(crate) struct Answer {
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
+    pub(crate) trailers: String,
 }
 
 impl Answer {
