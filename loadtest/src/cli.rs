@@ -9,6 +9,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, ValueEnum};
 
 use crate::abort::Abort;
 use crate::config::Config;
+use crate::target::Instead;
 use crate::{goflags, units};
 
 const AFTER_HELP: &str = "\
@@ -18,6 +19,7 @@ Examples:
   loadtest -c -n 1000 -workers 20            1000 requests as fast as 20 workers get answers
   loadtest -z 10s -rate 500 http://localhost:8000/api
   loadtest -c 50 -n 10000 --output-format json -o result.json
+  loadtest -c -z 10s --http2 --streams 8 --ca site.pem https://localhost:8443
   loadtest -m POST --body-size 1GiB -n 1 -t 60s http://localhost:8000/echo
 
 Flags may be written with one dash or two (-workers 20, --workers=20). A value that begins
@@ -89,6 +91,33 @@ pub(crate) struct Args {
     /// Keep this many connections open and spread the requests over them [default: one per worker]
     #[arg(long, value_name = "N", conflicts_with = "disable_keepalive")]
     pub(crate) connections: Option<usize>,
+    /// Send this many requests over a connection at most, then open another
+    #[arg(long, value_name = "N", conflicts_with = "disable_keepalive")]
+    pub(crate) requests_per_connection: Option<u64>,
+    /// Speak HTTP/2: as agreed on over https, without asking over http
+    #[arg(long, conflicts_with = "connections")]
+    pub(crate) http2: bool,
+    /// Workers that share an HTTP/2 connection: its requests at once
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "http2")]
+    pub(crate) streams: usize,
+    /// Trust certificates that these (PEM) have signed, and no others
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Trust whatever certificate comes
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Resume TLS sessions on new connections, rather than shake hands in full each time
+    #[arg(long, overrides_with = "no_resume")]
+    pub(crate) resume: bool,
+    /// Shake hands in full on each connection (the default)
+    #[arg(long, overrides_with = "resume")]
+    pub(crate) no_resume: bool,
+    /// Connect to this Unix socket instead of the URL's host
+    #[arg(long, value_name = "PATH", conflicts_with = "connect_to")]
+    pub(crate) unix: Option<PathBuf>,
+    /// Connect to this address instead of the URL's host
+    #[arg(long, value_name = "HOST:PORT", value_parser = Instead::parse)]
+    pub(crate) connect_to: Option<Instead>,
     /// Send for this long first, without counting (and without the X-Loadtest-* headers)
     #[arg(long, value_name = "TIME", value_parser = units::duration)]
     pub(crate) warmup: Option<Duration>,

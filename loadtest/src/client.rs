@@ -6,24 +6,27 @@
 
 mod connection;
 mod deadline;
+mod dial;
+mod http1;
+mod http2;
+mod stream;
 
 use std::rc::Rc;
 use std::time::Instant;
 
 use hyper::HeaderMap;
 
-use self::connection::{Connection, End, Unanswered};
-use self::deadline::Deadline;
+use self::http1::Http1;
+use self::http2::Http2;
+pub(crate) use self::http2::Trunk;
+use crate::config::Config;
 use crate::outcome::Failure;
 use crate::worker::Thread;
 
-/// The connections of one worker.
-pub(crate) struct Client {
-    thread: Rc<Thread>,
-    /// Used in turn; empty if every request has a connection of its own.
-    slots: Vec<Option<Box<Connection>>>,
-    next: usize,
-    deadline: Deadline,
+/// The client of one worker.
+pub(crate) enum Client {
+    Http1(Http1),
+    Http2(Http2),
 }
 
 /// What came of a request.
@@ -46,137 +49,40 @@ pub(crate) struct Head {
 }
 
 impl Client {
-    pub(crate) fn new(thread: Rc<Thread>) -> Self {
-        let slots = thread.job.config.connections.unwrap_or(0);
-        let slots = (0..slots).map(|_| None).collect();
-        Self { thread, slots, next: 0, deadline: Deadline::new() }
+    /// A client that shares an HTTP/2 connection, or has HTTP/1.1 connections of its own.
+    pub(crate) fn new(thread: Rc<Thread>, trunk: Option<Rc<Trunk>>) -> Self {
+        match trunk {
+            Some(trunk) => Self::Http2(Http2::new(thread, trunk)),
+            None => Self::Http1(Http1::new(thread)),
+        }
     }
 
     /// Opens all its connections ahead of the first request; returns whether that went well. A
     /// failure is only counted here: the request that needs the connection tries again, and
     /// reports it.
     pub(crate) async fn open_all(&mut self) -> bool {
-        for slot in &mut self.slots {
-            *slot = open(&self.thread).await.ok();
-            if slot.is_none() {
-                return false;
-            }
+        match self {
+            Self::Http1(client) => client.open_all().await,
+            Self::Http2(client) => client.open().await,
         }
-        true
     }
 
     /// Waits, and watches the connection that is next.
     pub(crate) async fn idle_until(&mut self, then: Instant) {
-        match self.slots.get_mut(self.next) {
-            Some(Some(connection)) => connection.idle_until(then).await,
-            _ => tokio::time::sleep_until(then.into()).await,
+        match self {
+            Self::Http1(client) => client.idle_until(then).await,
+            // Its connection has a task that watches it.
+            Self::Http2(_) => tokio::time::sleep_until(then.into()).await,
         }
     }
 
     /// Sends the request with this number (`None` in the warm-up) and reads its response.
     pub(crate) async fn exchange(&mut self, seq: Option<u64>, started: Instant) -> Exchange {
-        let thread = Rc::clone(&self.thread);
-        let config = &thread.job.config;
-        let mut sent = started;
-        loop {
-            let mut connection = match self.take_ready() {
-                Some(connection) => connection,
-                None => match open(&thread).await {
-                    Ok(connection) => {
-                        sent = Instant::now();
-                        connection
-                    }
-                    Err(failure) => return Exchange::unconnected(failure),
-                },
-            };
-            let aborts = config.abort_of(seq);
-            self.deadline.set(sent + aborts.map_or(config.timeout, |abort| abort.after));
-            let request = config.template.stamp(seq);
-            let response = match connection.send(request, &mut self.deadline).await {
-                Ok(response) => response,
-                Err(Unanswered::Unsent) => {
-                    self.ended(&connection);
-                    continue;
-                }
-                Err(Unanswered::Failed(failure)) => {
-                    let failure = failure.or_aborted(aborts.is_some());
-                    self.broken(&failure);
-                    return Exchange::unanswered(sent, failure);
-                }
-            };
-            let (parts, body) = response.into_parts();
-            let status = parts.status.as_u16();
-            let mut size = 0;
-            let end = connection.drain(body, &mut size, &mut self.deadline).await;
-            let end = end.map_err(|failure| failure.or_aborted(aborts.is_some()));
-            match &end {
-                Ok(()) => self.put_back(connection),
-                Err(failure) => self.broken(failure),
-            }
-            let head = Head { status, headers: parts.headers };
-            let wrong = || config.expect_size.filter(|expected| *expected != size);
-            let failure = end.err().or_else(|| Failure::status(status));
-            let failure = failure.or_else(|| wrong().map(|_| Failure::wrong_size(size)));
-            return Exchange { sent: Some(sent), head: Some(head), body: size, failure };
+        match self {
+            Self::Http1(client) => client.exchange(seq, started).await,
+            Self::Http2(client) => client.exchange(seq, started).await,
         }
     }
-
-    /// The connection whose turn it is, if it is open.
-    fn take_ready(&mut self) -> Option<Box<Connection>> {
-        let mut connection = self.slots.get_mut(self.next)?.take()?;
-        if connection.is_ready() {
-            return Some(connection);
-        }
-        self.ended(&connection);
-        None
-    }
-
-    fn put_back(&mut self, connection: Box<Connection>) {
-        if let Some(slot) = self.slots.get_mut(self.next) {
-            *slot = Some(connection);
-            self.turn();
-        }
-    }
-
-    fn turn(&mut self) {
-        self.next = (self.next + 1) % self.slots.len().max(1);
-    }
-
-    /// Counts an idle connection that is no more.
-    fn ended(&self, connection: &Connection) {
-        let mut tally = self.thread.tally.borrow_mut();
-        match connection.end() {
-            Some(End::Closed) => tally.connections.closed_by_peer += 1,
-            Some(End::Unasked) => tally.connections.unasked_bytes += 1,
-            // An early answer left its request half sent: we close.
-            None => {}
-        }
-    }
-
-    /// Counts a connection that failed in use.
-    fn broken(&mut self, failure: &Failure) {
-        self.turn();
-        if failure.kind.is_peer_close() {
-            self.thread.tally.borrow_mut().connections.closed_by_peer += 1;
-        }
-    }
-}
-
-/// Opens a connection and counts how it went.
-async fn open(thread: &Thread) -> Result<Box<Connection>, Failure> {
-    let job = &thread.job;
-    let begun = Instant::now();
-    let large = job.config.template.is_large();
-    let opened = Connection::open(&job.addresses, job.config.timeout_connect, large).await;
-    let mut tally = thread.tally.borrow_mut();
-    match &opened {
-        Ok(_) => {
-            tally.connections.opened += 1;
-            tally.connect.record(begun.elapsed());
-        }
-        Err(_) => tally.connections.failed += 1,
-    }
-    opened.map(Box::new)
 }
 
 impl Exchange {
@@ -186,5 +92,20 @@ impl Exchange {
 
     fn unanswered(sent: Instant, failure: Failure) -> Self {
         Self { sent: Some(sent), head: None, body: 0, failure: Some(failure) }
+    }
+
+    /// What came of a request that was answered, if only in part.
+    fn ended(
+        sent: Instant,
+        head: Option<Head>,
+        body: u64,
+        end: Result<(), Failure>,
+        config: &Config,
+    ) -> Self {
+        let status = head.as_ref().map_or(0, |head| head.status);
+        let wrong = || config.expect_size.filter(|expected| *expected != body);
+        let failure = end.err().or_else(|| Failure::status(status));
+        let failure = failure.or_else(|| wrong().map(|_| Failure::wrong_size(body)));
+        Self { sent: Some(sent), head, body, failure }
     }
 }

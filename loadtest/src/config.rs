@@ -11,7 +11,8 @@ use crate::cli::{Args, Format};
 use crate::goflags;
 use crate::plan::{Pace, Plan};
 use crate::request::{Payload, Template};
-use crate::target::Target;
+use crate::target::{Addresses, Instead, Target};
+use crate::tls::Tls;
 
 /// The user's promise of the plain `loadtest`: so many requests, so far apart.
 const SEQUENTIAL_REQUESTS: u64 = 20;
@@ -28,6 +29,14 @@ const WORKERS_MAX: usize = 100_000;
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) target: Target,
+    /// Where to connect to, if not to the target's host.
+    pub(crate) instead: Option<Instead>,
+    /// What TLS is made of, if the target is reached over it.
+    pub(crate) tls: Option<Tls>,
+    /// Workers that share an HTTP/2 connection; `None`: HTTP/1.1.
+    pub(crate) streams: Option<usize>,
+    /// Requests that a connection carries at most.
+    pub(crate) requests_per_connection: Option<u64>,
     pub(crate) template: Template,
     pub(crate) plan: Plan,
     pub(crate) warmup: Option<Duration>,
@@ -65,13 +74,19 @@ impl Config {
         let concurrent = concurrent(&args)?;
         let plan = plan(&args, concurrent.is_some());
         let (workers, connections) = workers(&args, concurrent, &plan)?;
-        let threads = args.threads.unwrap_or_else(cores).min(workers);
+        let streams = args.http2.then_some(args.streams);
+        ensure!(streams != Some(0), "--streams must be at least 1");
+        ensure!(args.requests_per_connection != Some(0), "--requests-per-connection is at least 1");
+        // Workers that share a connection are on one thread.
+        let shares = workers.div_ceil(streams.unwrap_or(1));
+        let threads = args.threads.unwrap_or_else(cores).min(shares);
         ensure!(threads > 0, "--threads must be at least 1");
         ensure!(!args.timeout.is_zero(), "--timeout must be more than 0");
         ensure!(!args.connect_timeout.is_zero(), "--connect-timeout must be more than 0");
 
-        let url = args.target.or(args.url);
-        let target = Target::parse(url.as_deref().unwrap_or("http://localhost:8000"))?;
+        let url = args.target.as_ref().or(args.url.as_ref());
+        let target = Target::parse(url.map(String::as_str).unwrap_or("http://localhost:8000"))?;
+        let tls = target.is_tls.then(|| Tls::new(&args, &target)).transpose()?;
         let run_id = args.run_id.unwrap_or_else(new_run_id);
         let payload = match (args.body, args.body_size) {
             (Some(text), _) => Payload::Bytes(text.into()),
@@ -82,8 +97,10 @@ impl Config {
         for header in &args.header {
             template.add(header)?;
         }
-        if args.disable_keepalive {
-            template.add("Connection: close")?;
+        match (args.http2, args.disable_keepalive) {
+            (true, _) => template.make_http2(target.is_tls)?,
+            (false, true) => template.add("Connection: close")?,
+            (false, false) => {}
         }
         let progress = match (args.progress_json, args.quiet) {
             (true, _) => Progress::Json,
@@ -91,6 +108,10 @@ impl Config {
             (false, false) => Progress::Human,
         };
         Ok(Self {
+            instead: args.unix.map(Instead::Unix).or(args.connect_to),
+            tls,
+            streams,
+            requests_per_connection: args.requests_per_connection,
             target,
             template,
             plan,
@@ -110,6 +131,19 @@ impl Config {
             format: args.output_format,
             progress,
         })
+    }
+
+    /// Looks up where to connect to.
+    pub(crate) fn resolve(&self) -> Result<Addresses> {
+        self.instead.as_ref().map_or_else(|| self.target.resolve(), Instead::resolve)
+    }
+
+    /// Connections that are open at once at most.
+    pub(crate) fn connections_max(&self) -> usize {
+        match self.streams {
+            Some(streams) if self.connections.is_some() => self.workers.div_ceil(streams),
+            _ => self.workers * self.connections.unwrap_or(1),
+        }
     }
 
     /// How the request with this number is given up on purpose, if it is, before it times out.

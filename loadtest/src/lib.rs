@@ -13,6 +13,7 @@ mod units;
 
 mod config;
 mod target;
+mod tls;
 
 mod abort;
 mod plan;

@@ -10,11 +10,15 @@ pub(crate) enum Kind {
     ConnectRefused,
     ConnectTimeout,
     ConnectFailed,
+    TlsFailed,
     Timeout,
     ResetBeforeHead,
     EofBeforeHead,
     ResetInBody,
     TruncatedBody,
+    RefusedStream,
+    StreamReset,
+    Goaway,
     Protocol,
     WrongSize,
     Http5xx,
@@ -30,11 +34,15 @@ impl Kind {
             Self::ConnectRefused => "connect_refused",
             Self::ConnectTimeout => "connect_timeout",
             Self::ConnectFailed => "connect_failed",
+            Self::TlsFailed => "tls_failed",
             Self::Timeout => "timeout",
             Self::ResetBeforeHead => "reset_before_head",
             Self::EofBeforeHead => "eof_before_head",
             Self::ResetInBody => "reset_in_body",
             Self::TruncatedBody => "truncated_body",
+            Self::RefusedStream => "refused_stream",
+            Self::StreamReset => "stream_reset",
+            Self::Goaway => "goaway",
             Self::Protocol => "protocol",
             Self::WrongSize => "wrong_size",
             Self::Http5xx => "http_5xx",
@@ -46,7 +54,10 @@ impl Kind {
 
     /// Whether no connection came about, so that nothing was sent.
     pub(crate) fn is_connect(self) -> bool {
-        matches!(self, Self::ConnectRefused | Self::ConnectTimeout | Self::ConnectFailed)
+        matches!(
+            self,
+            Self::ConnectRefused | Self::ConnectTimeout | Self::ConnectFailed | Self::TlsFailed
+        )
     }
 
     /// Whether the peer closed the connection, rather than we did.
@@ -85,6 +96,7 @@ pub(crate) struct Failure {
 enum Cause {
     Io(io::Error),
     Http(hyper::Error),
+    Http2(h2::Error),
     Status(u16),
     Size(u64),
     Text(&'static str),
@@ -110,6 +122,35 @@ impl Failure {
             _ => Kind::ConnectFailed,
         };
         Self { kind, cause: Cause::Io(error) }
+    }
+
+    /// No handshake, or one that did not agree on what was wanted.
+    pub(crate) fn tls(error: io::Error) -> Self {
+        Self { kind: Kind::TlsFailed, cause: Cause::Io(error) }
+    }
+
+    pub(crate) fn no_http2() -> Self {
+        let text = "the server did not agree on HTTP/2 (ALPN)";
+        Self { kind: Kind::TlsFailed, cause: Cause::Text(text) }
+    }
+
+    /// Classes what went wrong on an HTTP/2 stream, or with its connection.
+    pub(crate) fn stream(error: h2::Error, stage: Stage) -> Self {
+        let is_reset = |io: &io::Error| {
+            matches!(io.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted)
+        };
+        let kind = match (error.get_io(), stage) {
+            (Some(io), Stage::Head) if is_reset(io) => Kind::ResetBeforeHead,
+            (Some(io), Stage::Body) if is_reset(io) => Kind::ResetInBody,
+            // The end of the connection, whatever h2 calls it.
+            (Some(_), Stage::Head) => Kind::EofBeforeHead,
+            (Some(_), Stage::Body) => Kind::TruncatedBody,
+            (None, _) if !error.is_remote() => Kind::Protocol,
+            (None, _) if error.is_go_away() => Kind::Goaway,
+            (None, _) if error.reason() == Some(h2::Reason::REFUSED_STREAM) => Kind::RefusedStream,
+            (None, _) => Kind::StreamReset,
+        };
+        Self { kind, cause: Cause::Http2(error) }
     }
 
     /// Not a failure of anybody's, and counted apart.
@@ -188,6 +229,7 @@ impl fmt::Display for Failure {
             Cause::Status(status) => write!(f, "status {status}"),
             Cause::Size(bytes) => write!(f, "complete, with {bytes} bytes"),
             Cause::Text(text) => f.write_str(text),
+            Cause::Http2(error) => write!(f, "{error}"),
             Cause::Http(error) => {
                 write!(f, "{error}")?;
                 let mut cause = error.source();

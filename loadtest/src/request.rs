@@ -74,6 +74,17 @@ impl Template {
         Ok(())
     }
 
+    /// Puts the Host where HTTP/2 has it: into the target.
+    pub(crate) fn make_http2(&mut self, is_tls: bool) -> Result<()> {
+        self.headers.remove("connection");
+        let host = self.headers.remove(HOST).context("a request has a host")?;
+        let scheme = if is_tls { "https" } else { "http" };
+        let uri = Uri::builder().scheme(scheme).authority(host.as_bytes());
+        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        self.uri = uri.path_and_query(path).build().with_context(|| format!("host {host:?}"))?;
+        Ok(())
+    }
+
     /// Whether its body is too large to copy.
     pub(crate) fn is_large(&self) -> bool {
         matches!(self.payload, Payload::Filler(size) if size > FILLER.len() as u64)
@@ -171,6 +182,16 @@ mod tests {
         let request = template.stamp(None);
         assert!(!request.headers().contains_key("x-loadtest-seq"));
         assert!(!request.headers().contains_key("x-loadtest-run"));
+    }
+
+    #[test]
+    fn over_http2_the_host_is_in_the_target() {
+        let mut template = template(Payload::Empty);
+        template.add("Host: other").unwrap();
+        template.make_http2(true).unwrap();
+        let request = template.stamp(Some(1));
+        assert_eq!(request.uri(), "https://other/a?b");
+        assert!(!request.headers().contains_key("host"));
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Job {
 /// Runs the whole test, prints its report, and returns the exit code.
 pub(crate) fn run(config: Config) -> Result<ExitCode> {
     raise_open_files();
-    let addresses = match config.target.resolve() {
+    let addresses = match config.resolve() {
         Ok(addresses) => addresses,
         Err(error) => {
             eprintln!("loadtest: {error:#}");
@@ -189,9 +189,12 @@ async fn run_workers(thread: &Rc<Thread>, index: usize) -> Result<()> {
     let config = &thread.job.config;
     let mut workers = JoinSet::new();
     let share = (config.workers + config.threads - 1 - index) / config.threads;
-    for _ in 0..share {
-        workers.spawn_local(worker::work(Rc::clone(thread)));
+    let trunks = thread.trunks(share);
+    for number in 0..share {
+        let trunk = trunks.get(number % trunks.len().max(1)).cloned();
+        workers.spawn_local(worker::work(Rc::clone(thread), trunk));
     }
+    drop(trunks);
     let mut stop = thread.job.stop.subscribe();
     let mut tick = tokio::time::interval(PUBLISH_EVERY);
     loop {

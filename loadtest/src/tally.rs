@@ -56,6 +56,8 @@ pub(crate) struct Tally {
     pub(crate) response: Latency,
     pub(crate) service: Latency,
     pub(crate) connect: Latency,
+    /// The part of connecting that TLS takes.
+    pub(crate) handshake: Latency,
     pub(crate) timer_lag: Latency,
     pub(crate) late_starts: u64,
     pub(crate) late_worst: Duration,
@@ -79,6 +81,10 @@ pub(crate) struct Connections {
     pub(crate) closed_by_peer: u64,
     /// Idle connections on which bytes came that nobody had asked for.
     pub(crate) unasked_bytes: u64,
+    /// TLS handshakes that were done in full.
+    pub(crate) handshakes_full: u64,
+    /// Those that resumed a session.
+    pub(crate) handshakes_resumed: u64,
 }
 
 impl Tally {
@@ -91,6 +97,7 @@ impl Tally {
             response: Latency::fine(),
             service: Latency::fine(),
             connect: Latency::fine(),
+            handshake: Latency::fine(),
             timer_lag: Latency::fine(),
             late_starts: 0,
             late_worst: Duration::ZERO,
@@ -201,6 +208,7 @@ impl Tally {
         self.response.add(&other.response);
         self.service.add(&other.service);
         self.connect.add(&other.connect);
+        self.handshake.add(&other.handshake);
         self.timer_lag.add(&other.timer_lag);
         self.late_starts += other.late_starts;
         self.late_worst = self.late_worst.max(other.late_worst);
@@ -231,6 +239,8 @@ impl Connections {
         self.failed += other.failed;
         self.closed_by_peer += other.closed_by_peer;
         self.unasked_bytes += other.unasked_bytes;
+        self.handshakes_full += other.handshakes_full;
+        self.handshakes_resumed += other.handshakes_resumed;
     }
 }
 

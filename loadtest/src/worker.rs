@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, Semaphore};
 
-use crate::client::{Client, Exchange};
+use crate::client::{Client, Exchange, Trunk};
 use crate::config::Progress;
 use crate::events::Lines;
 use crate::outcome::Failure;
@@ -53,6 +53,12 @@ impl Thread {
         }
     }
 
+    /// The HTTP/2 connections of so many workers; none for HTTP/1.
+    pub(crate) fn trunks(self: &Rc<Self>, workers: usize) -> Vec<Rc<Trunk>> {
+        let Some(streams) = self.job.config.streams else { return Vec::new() };
+        (0..workers.div_ceil(streams)).map(|_| Trunk::new(self)).collect()
+    }
+
     /// Lays out how far this thread is.
     pub(crate) fn publish(&self, index: usize) {
         if let Some(recent) = &self.recent {
@@ -93,8 +99,8 @@ struct Ticket {
 }
 
 /// Works through the phases of the run, each begun by all workers together.
-pub(crate) async fn work(thread: Rc<Thread>) {
-    let mut client = Client::new(Rc::clone(&thread));
+pub(crate) async fn work(thread: Rc<Thread>, trunk: Option<Rc<Trunk>>) {
+    let mut client = Client::new(Rc::clone(&thread), trunk);
     if let Ok(permit) = thread.opening.acquire().await {
         if client.open_all().await {
             drop(permit);

@@ -6,20 +6,19 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 use super::deadline::Deadline;
+use super::stream::Stream;
 use crate::outcome::{Failure, Stage};
 use crate::request::Outgoing;
-use crate::target::Addresses;
 
 /// A connection to the target.
 pub(crate) struct Connection {
@@ -27,6 +26,8 @@ pub(crate) struct Connection {
     driver: Driver,
     /// Whether it has been idle, so that the peer may have closed it meanwhile.
     idled: bool,
+    /// Requests that it has carried to the end of their responses.
+    pub(super) carried: u64,
 }
 
 /// Why a request has no response.
@@ -46,35 +47,15 @@ pub(crate) enum End {
 }
 
 impl Connection {
-    /// Connects to the first address that accepts; `large` bodies are to be sent without a copy.
-    pub(crate) async fn open(
-        to: &Addresses,
-        within: Duration,
-        large: bool,
-    ) -> Result<Self, Failure> {
-        let mut failure = Failure::connect_timeout();
-        for address in to.in_order() {
-            failure = match timeout(within, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    to.accepted(address);
-                    return Self::over(stream, large).await;
-                }
-                Ok(Err(error)) => Failure::connect(error),
-                Err(_) => Failure::connect_timeout(),
-            };
-        }
-        Err(failure)
-    }
-
-    async fn over(stream: TcpStream, large: bool) -> Result<Self, Failure> {
-        stream.set_nodelay(true).map_err(Failure::connect)?;
+    /// Speaks HTTP/1.1 over a stream; `large` bodies are to be sent without a copy.
+    pub(super) async fn over(stream: Stream, large: bool) -> Result<Self, Failure> {
         // One buffer costs less to write than a list of one.
         let (sender, connection) = http1::Builder::new()
             .writev(large)
             .handshake(TokioIo::new(stream))
             .await
             .map_err(|error| Failure::exchange(error, Stage::Head))?;
-        Ok(Self { sender, driver: Driver { connection, end: None }, idled: false })
+        Ok(Self { sender, driver: Driver { connection, end: None }, idled: false, carried: 0 })
     }
 
     /// Whether the next request can go out on it.
@@ -183,7 +164,7 @@ type Piece = Option<Result<Frame<Bytes>, hyper::Error>>;
 
 /// The half of a connection that moves bytes.
 struct Driver {
-    connection: http1::Connection<TokioIo<TcpStream>, Outgoing>,
+    connection: http1::Connection<TokioIo<Stream>, Outgoing>,
     /// How it ended, once it has: it must not be polled any more.
     end: Option<Result<(), hyper::Error>>,
 }

@@ -1,7 +1,7 @@
 //! A deadline that costs nothing to move: its timer is set again only when it has run out.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -26,6 +26,16 @@ impl Deadline {
         if at < self.timer.deadline().into_std() {
             self.timer.as_mut().reset(at.into());
         }
+    }
+
+    /// What comes of `work`, unless the deadline passes before.
+    pub(crate) async fn race<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| match work.as_mut().poll(cx) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending => self.poll(cx).map(|()| None),
+        })
+        .await
     }
 
     /// Ready once the deadline has passed.

@@ -22,6 +22,11 @@ pub(super) struct Settings {
     pub(super) threads: usize,
     pub(super) connections: usize,
     pub(super) keepalive: bool,
+    pub(super) requests_per_connection: Option<u64>,
+    pub(super) http_version: &'static str,
+    pub(super) streams: Option<usize>,
+    pub(super) tls: bool,
+    pub(super) resume: bool,
     pub(super) timeout_s: f64,
     pub(super) connect_timeout_s: f64,
     pub(super) abort: Option<String>,
@@ -52,6 +57,7 @@ pub(super) struct Latencies {
     pub(super) response: Summary,
     pub(super) service: Summary,
     pub(super) connect: Summary,
+    pub(super) handshake: Summary,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,6 +106,8 @@ pub(super) struct ConnectionReport {
     pub(super) failed: u64,
     pub(super) closed_by_peer: u64,
     pub(super) unasked_bytes: u64,
+    pub(super) handshakes_full: u64,
+    pub(super) handshakes_resumed: u64,
 }
 
 impl Settings {
@@ -118,8 +126,13 @@ impl Settings {
             warmup_s: config.warmup.as_ref().map(Duration::as_secs_f64),
             workers: config.workers,
             threads: config.threads,
-            connections: config.workers * config.connections.unwrap_or(1),
+            connections: config.connections_max(),
             keepalive: config.connections.is_some(),
+            requests_per_connection: config.requests_per_connection,
+            http_version: if config.streams.is_some() { "2" } else { "1.1" },
+            streams: config.streams,
+            tls: config.tls.is_some(),
+            resume: config.tls.as_ref().is_some_and(|tls| tls.resumes),
             timeout_s: config.timeout.as_secs_f64(),
             connect_timeout_s: config.timeout_connect.as_secs_f64(),
             expect_size: config.expect_size,

@@ -28,9 +28,14 @@ pub(super) fn render(report: &Report, tally: &Tally) -> String {
 fn head(out: &mut String, report: &Report) -> fmt::Result {
     let config = &report.config;
     let workers = if config.workers == 1 { "worker" } else { "workers" };
+    let over = match config.streams {
+        Some(_) if config.connections == 1 => " over 1 HTTP/2 connection".to_owned(),
+        Some(_) => format!(" over {} HTTP/2 connections", config.connections),
+        None => String::new(),
+    };
     writeln!(
         out,
-        "loadtest {} {}   {}, {} {workers}   {}",
+        "loadtest {} {}   {}, {} {workers}{over}   {}",
         config.method, config.url, config.pace, config.workers, report.started
     )
 }
@@ -170,6 +175,17 @@ fn measurement(out: &mut String, report: &Report) -> fmt::Result {
         write!(out, "   connect p50 {} max {}", micros(connect.p50_us), micros(connect.max_us))?;
     }
     writeln!(out)?;
+    if connections.handshakes_full + connections.handshakes_resumed > 0 {
+        let handshake = &report.latency.handshake;
+        writeln!(
+            out,
+            "Handshakes   full {}   resumed {}   p50 {} max {}",
+            connections.handshakes_full,
+            connections.handshakes_resumed,
+            micros(handshake.p50_us),
+            micros(handshake.max_us)
+        )?;
+    }
     if connections.unasked_bytes > 0 {
         let count = connections.unasked_bytes;
         writeln!(out, "             on {count} of them came bytes that no request had asked for")?;

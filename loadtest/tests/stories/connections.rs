@@ -1,5 +1,7 @@
 //! What happens on connections.
 
+use std::io::{Read, Write};
+
 use crate::run;
 use crate::server::{Reply, Server, ok};
 
@@ -75,6 +77,36 @@ fn localhost_is_every_address_that_it_resolves_to() {
 }
 
 #[test]
+fn where_to_connect_to_may_be_said_apart_from_the_url() {
+    let server = Server::start(|_| Reply::Say(ok("http://b1")));
+    let (code, _) = run(&format!("-n 1 --connect-to {} http://no-such.invalid/", server.address));
+    assert_eq!(code, 0);
+    server.with_seen(|seen| assert!(seen[0].head.contains("\r\nhost: no-such.invalid\r\n")));
+}
+
+#[test]
+fn a_unix_socket_is_as_good_as_a_port() {
+    let path = std::env::temp_dir().join(format!("loadtest-{}.socket", std::process::id()));
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        for _ in 0..5 {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                head.extend(byte);
+            }
+            stream.write_all(ok("http://b1").as_bytes()).unwrap();
+        }
+    });
+    let (code, report) = run(&format!("-c 1 -n 5 --unix {}", path.display()));
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!((code, &report["connections"]["opened"]), (0, &1.into()));
+    server.join().unwrap();
+}
+
+#[test]
 fn connections_are_kept_spread_or_not_kept_as_asked() {
     let server = Server::start(|_| Reply::Say(ok("http://b1")));
     let opened = |args: &str| {
@@ -85,4 +117,5 @@ fn connections_are_kept_spread_or_not_kept_as_asked() {
     assert_eq!(opened("-c 2 -n 20"), 2);
     assert_eq!(opened("-c 2 -n 20 --connections 8"), 8);
     assert_eq!(opened("-c 2 -n 20 --disable-keepalive"), 20);
+    assert_eq!(opened("-c 1 -n 20 --requests-per-connection 5"), 4);
 }

@@ -4,8 +4,11 @@
 
 mod connections;
 mod counting;
+mod http2;
 mod program;
 mod server;
+mod server2;
+mod tls;
 
 use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};

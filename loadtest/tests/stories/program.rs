@@ -15,7 +15,17 @@ fn a_target_that_nobody_serves_has_an_exit_code_of_its_own() {
 
 #[test]
 fn wrong_arguments_are_told_from_failures() {
-    for args in ["-n 0", "--nonsense", "-workers 0", "https://localhost/", "-c fifty -rate fast"] {
+    for args in [
+        "-n 0",
+        "--nonsense",
+        "-workers 0",
+        "-c 2 --streams 2",
+        "-c 2 --http2 --streams 0",
+        "--http2 --connections 2",
+        "https://localhost/ --ca /none.pem",
+        "--connect-to nowhere",
+        "-c fifty -rate fast",
+    ] {
         let output = loadtest(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args}");
         assert!(!output.stderr.is_empty());
