@@ -15,8 +15,9 @@ use tokio_rustls::TlsAcceptor;
 pub(crate) struct Wanted {
     /// Certificate and key in PEM; none: both are made.
     pub(crate) files: Option<(PathBuf, PathBuf)>,
-    /// Where the certificate goes that was made.
-    pub(crate) write_to: Option<PathBuf>,
+    /// Where the certificate goes that was made, and its key.
+    pub(crate) cert_out: Option<PathBuf>,
+    pub(crate) key_out: Option<PathBuf>,
     pub(crate) alpn: Vec<String>,
 }
 
@@ -56,7 +57,7 @@ impl Agreed {
 pub(crate) fn acceptor(wanted: &Wanted, address: Option<SocketAddr>) -> Result<TlsAcceptor> {
     let (chain, key) = match &wanted.files {
         Some((certificate, key)) => read(certificate, key)?,
-        None => make(address, wanted.write_to.as_deref())?,
+        None => make(address, wanted)?,
     };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
@@ -82,13 +83,18 @@ fn read(certificate: &Path, key: &Path) -> Result<Identity> {
 }
 
 /// A certificate (ECDSA P-256) that signs itself, for the names by which a test would call us.
-fn make(address: Option<SocketAddr>, write_to: Option<&Path>) -> Result<Identity> {
+fn make(address: Option<SocketAddr>, wanted: &Wanted) -> Result<Identity> {
     let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     names.extend(address.map(|address| address.ip().to_string()).filter(|ip| !names.contains(ip)));
     let made = rcgen::generate_simple_self_signed(names).context("cannot make a certificate")?;
-    if let Some(path) = write_to {
-        std::fs::write(path, made.cert.pem())
-            .with_context(|| format!("cannot write {}", path.display()))?;
+    let write = |path: &Path, text: String| {
+        std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    };
+    if let Some(path) = &wanted.key_out {
+        write(path, made.signing_key.serialize_pem())?;
+    }
+    if let Some(path) = &wanted.cert_out {
+        write(path, made.cert.pem())?;
     }
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der())
         .map_err(|error| anyhow::anyhow!("the key that was made: {error}"))?;

@@ -112,6 +112,9 @@ pub(crate) struct Args {
     /// Shake hands in full on each connection (the default)
     #[arg(long, overrides_with = "resume")]
     pub(crate) no_resume: bool,
+    /// Offer these key exchanges only (x25519, secp256r1, secp384r1, x25519mlkem768)
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub(crate) groups: Vec<Group>,
     /// Connect to this Unix socket instead of the URL's host
     #[arg(long, value_name = "PATH", conflicts_with = "connect_to")]
     pub(crate) unix: Option<PathBuf>,
@@ -142,6 +145,16 @@ pub(crate) struct Args {
     /// Print no progress
     #[arg(long, conflicts_with = "progress_json")]
     pub(crate) quiet: bool,
+}
+
+/// A key exchange of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+#[value(rename_all = "lowercase")]
+pub(crate) enum Group {
+    X25519,
+    Secp256r1,
+    Secp384r1,
+    X25519MlKem768,
 }
 
 /// The form of the report.

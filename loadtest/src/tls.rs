@@ -7,13 +7,16 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::aws_lc_rs::kx_group;
+use rustls::crypto::{
+    CryptoProvider, SupportedKxGroup, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio_rustls::TlsConnector;
 
-use crate::cli::Args;
+use crate::cli::{Args, Group};
 use crate::target::Target;
 
 /// What handshakes are made of.
@@ -29,7 +32,11 @@ impl Tls {
     pub(crate) fn new(args: &Args, target: &Target) -> Result<Self> {
         let name = ServerName::try_from(target.host.clone());
         let name = name.with_context(|| format!("'{}' is no name for TLS", target.host))?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        if !args.groups.is_empty() {
+            provider.kx_groups = args.groups.iter().map(|group| group.exchange()).collect();
+        }
+        let provider = Arc::new(provider);
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?;
         let mut config = if args.insecure {
@@ -44,6 +51,17 @@ impl Tls {
         config.alpn_protocols =
             vec![if args.http2 { b"h2".to_vec() } else { b"http/1.1".to_vec() }];
         Ok(Self { connector: TlsConnector::from(Arc::new(config)), name, resumes: args.resume })
+    }
+}
+
+impl Group {
+    fn exchange(self) -> &'static dyn SupportedKxGroup {
+        match self {
+            Self::X25519 => kx_group::X25519,
+            Self::Secp256r1 => kx_group::SECP256R1,
+            Self::Secp384r1 => kx_group::SECP384R1,
+            Self::X25519MlKem768 => kx_group::X25519MLKEM768,
+        }
     }
 }
 

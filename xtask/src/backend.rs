@@ -17,6 +17,20 @@ const LIMIT_START: Duration = Duration::from_secs(10);
 /// A backend told to stop is gone within this time: its own limit is 10 s.
 const LIMIT_STOP: Duration = Duration::from_secs(15);
 
+/// What a backend speaks, and where.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Speaks {
+    /// HTTP/1.1 on a port (and HTTP/2, to who does not ask).
+    #[default]
+    Http,
+    /// HTTP/2 on a port, as Nexus is to speak it without asking.
+    H2c,
+    /// What is agreed on over TLS.
+    Https,
+    /// HTTP/1.1 on a Unix socket in this folder.
+    Unix(PathBuf),
+}
+
 /// One fake backend, running or not.
 pub(crate) struct Backend {
     /// Its name: `b1`.
@@ -25,6 +39,7 @@ pub(crate) struct Backend {
     pub(crate) listen: SocketAddr,
     control: SocketAddr,
     program: PathBuf,
+    speaks: Speaks,
     flags: Vec<String>,
     process: Option<Process>,
 }
@@ -32,7 +47,7 @@ pub(crate) struct Backend {
 /// What it prints once it serves.
 #[derive(Deserialize)]
 struct Ready {
-    listen: SocketAddr,
+    listen: String,
     control: SocketAddr,
 }
 
@@ -42,12 +57,23 @@ pub(crate) type SeqRange = (u64, u64, u64);
 impl Backend {
     /// Starts a backend on free ports.
     pub(crate) fn start(program: &Path, id: &str, flags: &[String]) -> Result<Self> {
+        Self::start_speaking(Speaks::Http, program, id, flags)
+    }
+
+    /// The same, for a backend that speaks something else.
+    pub(crate) fn start_speaking(
+        speaks: Speaks,
+        program: &Path,
+        id: &str,
+        flags: &[String],
+    ) -> Result<Self> {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let mut backend = Self {
             id: id.to_owned(),
             listen: any,
             control: any,
             program: program.to_owned(),
+            speaks,
             flags: flags.to_vec(),
             process: None,
         };
@@ -60,8 +86,12 @@ impl Backend {
         if self.process.is_some() {
             bail!("{} is running already", self.id);
         }
-        let (listen, control) = (self.listen.to_string(), self.control.to_string());
-        let fixed = ["--id", &self.id, "--listen", &listen, "--control", &control, "--ready-json"];
+        let control = self.control.to_string();
+        let (flag, place) = match self.path() {
+            Some(path) => ("--unix", path.display().to_string()),
+            None => ("--listen", self.listen.to_string()),
+        };
+        let fixed = ["--id", &self.id, flag, &place, "--control", &control, "--ready-json"];
         let process = Process::start(Launch {
             name: self.id.clone(),
             program: self.program.clone(),
@@ -73,14 +103,35 @@ impl Backend {
             .stdout()?
             .wait_for(LIMIT_START, |line| serde_json::from_str::<Ready>(&line.text).ok())
             .with_context(|| format!("{} does not serve: {}", self.id, said(&process)))?;
-        (self.listen, self.control) = (ready.listen, ready.control);
+        // A path is no address, and stays what it is.
+        self.listen = ready.listen.parse().unwrap_or(self.listen);
+        self.control = ready.control;
         self.process = Some(process);
         Ok(())
     }
 
     /// The URL that Nexus knows it by.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.listen)
+        match self.path() {
+            Some(path) => format!("unix:{}", path.display()),
+            None => format!("{}://{}", self.scheme(), self.listen),
+        }
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self.speaks {
+            Speaks::Http | Speaks::Unix(_) => "http",
+            Speaks::H2c => "h2c",
+            Speaks::Https => "https",
+        }
+    }
+
+    /// Its socket, if it has no port.
+    fn path(&self) -> Option<PathBuf> {
+        match &self.speaks {
+            Speaks::Unix(folder) => Some(folder.join(&self.id)),
+            _ => None,
+        }
     }
 
     /// SIGKILL.

@@ -12,7 +12,8 @@ use anyhow::{Context, Result, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::backend::Backend;
-use crate::{Outcome, cargo};
+use crate::identity::Identity;
+use crate::{Outcome, cargo, interrupt};
 use peers::Peer;
 use rows::Row;
 use table::{Cell, Results};
@@ -28,7 +29,8 @@ mod table;
 /// What `cargo xtask bench` takes.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Rows to measure [default: all of small, browser, 64k, 1m, newconn, 1000conn]
+    /// Rows to measure [default: all of small, browser, 64k, 1m, newconn, 1000conn,
+    /// tls, handshake, h2, h2c]
     #[arg(long, value_delimiter = ',', value_name = "ROW,…")]
     rows: Vec<String>,
     /// Turns of each proxy; the table has medians
@@ -69,6 +71,8 @@ struct Bench {
     /// The proxy's CPU, and that of everything else.
     cpus: (usize, usize),
     folder: PathBuf,
+    /// What all proxies serve TLS with.
+    identity: Identity,
     with_log: bool,
     seconds: u64,
 }
@@ -91,14 +95,16 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         }
     };
     let peers: Vec<Peer> = args.peers.iter().copied().filter(|peer| peer.is_there()).collect();
+    let (programs, folder) = (build()?, cargo::target_dir().join("bench"));
+    std::fs::create_dir_all(&folder)?;
     let bench = Bench {
         cpus: cpu::two()?,
-        programs: build()?,
-        folder: cargo::target_dir().join("bench"),
+        identity: Identity::make(&programs.fakebackend, &folder)?,
+        programs,
+        folder,
         with_log: args.log == Log::On,
         seconds: args.seconds,
     };
-    std::fs::create_dir_all(&bench.folder)?;
     allow_many_files()?;
     if args.idle {
         return idle::run(&bench, &peers);
@@ -110,7 +116,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
     println!("\n{}", results.markdown());
     let path = write_json(&bench.folder, &results)?;
     println!("All measurements: {}", path.display());
-    Ok(Outcome::Passed)
+    Ok(if results.is_whole() { Outcome::Passed } else { Outcome::Failed })
 }
 
 impl Bench {
@@ -121,9 +127,19 @@ impl Bench {
             let backends = self.backends(row)?;
             for round in 1..=rounds {
                 for &peer in peers.iter().filter(|peer| row.has(**peer)) {
-                    let cell = self.one(peer, row, &backends)?;
-                    println!("{:9} round {round}  {:8} {cell}", row.name, peer.name());
-                    results.add(row, peer, cell);
+                    let (name, who) = (row.name, peer.name());
+                    match self.one(peer, row, &backends) {
+                        Ok(cell) => {
+                            println!("{name:9} round {round}  {who:8} {cell}");
+                            results.add(row, peer, cell);
+                        }
+                        Err(error) if error.is::<interrupt::Interrupted>() => return Err(error),
+                        // What one cannot do is said, and keeps the others from nothing.
+                        Err(error) => {
+                            println!("{name:9} round {round}  {who:8} FAILED: {error:#}");
+                            results.miss(row, peer, &error);
+                        }
+                    }
                 }
             }
         }

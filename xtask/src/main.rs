@@ -15,6 +15,7 @@ mod ci;
 mod demo;
 mod fuzz;
 mod http;
+mod identity;
 mod interrupt;
 mod lines;
 mod load;

@@ -33,6 +33,9 @@ struct Configured {
     admin: SocketAddr,
 }
 
+/// Any port of this machine.
+const LISTEN: [&str; 2] = ["--listen", "127.0.0.1:0"];
+
 /// The right to reload; it protects nothing, since it lives for one run on loopback.
 const TOKEN: &str = "xtask-scenario-token";
 
@@ -70,14 +73,18 @@ impl Nexus {
         flags: &[String],
         log: Option<PathBuf>,
     ) -> Result<Self> {
-        let mut args: Vec<String> =
-            ["--listen", "127.0.0.1:0", "--access-log", "off", "--log-format", "json"]
-                .map(str::to_owned)
-                .into();
+        let mut args: Vec<String> = LISTEN.map(str::to_owned).into();
         for backend in backends {
             args.extend(["--backend".to_owned(), backend.url()]);
         }
         args.extend_from_slice(flags);
+        Self::begin(program, args, log)
+    }
+
+    fn begin(program: &Path, more: Vec<String>, log: Option<PathBuf>) -> Result<Self> {
+        let mut args: Vec<String> =
+            ["--access-log", "off", "--log-format", "json"].map(str::to_owned).into();
+        args.extend(more);
         let process = launch(program, &args, log)?;
         let address = said(&process, "listening").context("nexus does not listen")?;
         Ok(Self { process, address, file: None, program: program.to_owned(), args })
@@ -115,11 +122,15 @@ impl Nexus {
         fs::write(&path, text)?;
         fs::write(&token, TOKEN)?;
         let mut all = vec![format!("--config={}", path.display())];
+        // Listeners of its own are heeded.
+        if !text.contains("listeners:") {
+            all.extend(LISTEN.map(str::to_owned));
+        }
         all.extend(["--admin=127.0.0.1:0".to_owned()]);
         all.extend([format!("--admin-token-file={}", token.display())]);
         all.extend_from_slice(flags);
         let log = Some(folder.join("nexus.stderr"));
-        let mut nexus = Self::start(program, &[], &all, log)?;
+        let mut nexus = Self::begin(program, all, log)?;
         let admin = said(&nexus.process, "admin address").context("nexus has no admin address")?;
         nexus.file = Some(Configured { path, admin });
         Ok(nexus)
@@ -173,6 +184,11 @@ impl Nexus {
     /// The URL for clients.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// The URL for clients that come over TLS.
+    pub(crate) fn secure_url(&self) -> String {
+        format!("https://{}", self.address)
     }
 
     /// Where clients connect to.

@@ -16,12 +16,14 @@ use file::Scenario;
 mod accounts;
 mod beside;
 mod bound;
+mod cast;
 mod facts;
 mod file;
 mod judge;
 mod run;
 mod sessions;
 mod show;
+mod slowloris;
 
 /// What `cargo xtask scenario` takes.
 #[derive(clap::Args)]
@@ -31,7 +33,7 @@ mod show;
 )]
 pub(crate) struct Args {
     /// Names of scenarios, paths of other files (*.toml), or `list`; without one, all but those
-    /// tagged "long"
+    /// tagged "long" or "later"
     names: Vec<String>,
     /// Run each so many times
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
@@ -79,7 +81,7 @@ pub(crate) fn run(args: &Args) -> Result<Outcome> {
         return usage(&format!("there is no scenario {name}; see: cargo xtask scenario list"));
     }
     let is_chosen = |one: &Scenario| match args.names.is_empty() {
-        true => !one.is_long(),
+        true => !one.is_left_out(),
         false => args.names.contains(&one.name),
     };
     let chosen: Vec<_> = all.into_iter().filter(is_chosen).chain(others).collect();

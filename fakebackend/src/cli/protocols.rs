@@ -26,6 +26,10 @@ pub struct Protocols {
     #[arg(long, value_name = "FILE", requires = "tls", conflicts_with = "cert")]
     pub cert_out: Option<PathBuf>,
 
+    /// Write its key here, for another program to serve with.
+    #[arg(long, value_name = "FILE", requires = "tls", conflicts_with = "cert")]
+    pub key_out: Option<PathBuf>,
+
     /// Protocols to offer over TLS, the first one preferred.
     #[arg(
         long,
@@ -55,7 +59,8 @@ impl Protocols {
     pub(crate) fn wanted(&self) -> Wanted {
         Wanted {
             files: self.cert.clone().zip(self.key.clone()),
-            write_to: self.cert_out.clone(),
+            cert_out: self.cert_out.clone(),
+            key_out: self.key_out.clone(),
             alpn: self.alpn.clone(),
         }
     }

@@ -90,9 +90,7 @@ fn a_session_that_is_resumed_is_counted_as_such() {
 #[test]
 fn a_certificate_may_be_given_and_protocols_chosen() {
     let (cert, key) = (Scratch::new("given.pem"), Scratch::new("given.key"));
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    std::fs::write(&cert.0, made.cert.pem()).unwrap();
-    std::fs::write(&key.0, made.signing_key.serialize_pem()).unwrap();
+    Backend::start(&["--tls", "--cert-out", cert.text(), "--key-out", key.text()]);
     let flags = ["--cert", cert.text(), "--key", key.text(), "--alpn", "http/1.1"];
     let backend = Backend::start(&flags);
     assert!(http1(&backend, &cert, LAST).0.ends_with("b1\n"));

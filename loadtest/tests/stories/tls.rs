@@ -12,7 +12,7 @@ fn server(alpn: &[&str]) -> Server {
 #[test]
 fn both_versions_are_agreed_on_as_asked() {
     let server = server(&["h2", "http/1.1"]);
-    for args in ["-c 2 -n 20", "-c 2 -n 20 --http2 --streams 2"] {
+    for args in ["-c 2 -n 20 --groups x25519,secp256r1", "-c 2 -n 20 --http2 --streams 2"] {
         let (code, report) = run(&format!("{args} {}", server.flags()));
         assert_eq!((code, &report["totals"]["ok"]), (0, &20.into()), "{args}");
         assert_eq!(report["backends"][0]["name"], "https://b1");

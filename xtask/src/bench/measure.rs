@@ -19,7 +19,7 @@ pub(super) fn measure(bench: &Bench, peer: Peer, row: &Row, backends: &[Backend]
     let proxy = cpu::on(bench.cpus.0, || peer.start(bench, row, backends))??;
     let cell = cost(bench, &proxy, row, "/")?;
     let rate = format!("--rate={}", row.rate);
-    let url = format!("http://{}/", proxy.address);
+    let url = row.url(proxy.address, "/");
     let steady = load(bench, row, &url, &[rate], Duration::from_secs(bench.seconds))?;
     proxy.stop();
     let failed = cell.failed + steady.totals.failed;
@@ -28,7 +28,7 @@ pub(super) fn measure(bench: &Bench, peer: Peer, row: &Row, backends: &[Backend]
 
 /// Measures a proxy that runs, with requests for a path.
 pub(super) fn cost(bench: &Bench, proxy: &Running, row: &Row, path: &str) -> Result<Cell> {
-    let url = format!("http://{}{path}", proxy.address);
+    let url = row.url(proxy.address, path);
     load(bench, row, &url, &[], WARM_UP)?;
     let before = (cpu::used(proxy.group())?, cpu::busy(bench.cpus.0)?);
     let report = load(bench, row, &url, &[], Duration::from_secs(bench.seconds))?;
@@ -47,7 +47,7 @@ pub(super) fn cost(bench: &Bench, proxy: &Running, row: &Row, path: &str) -> Res
 }
 
 fn load(bench: &Bench, row: &Row, url: &str, more: &[String], time: Duration) -> Result<Report> {
-    let mut flags = row.load_flags();
+    let mut flags = row.load_flags(&bench.identity);
     flags.extend_from_slice(more);
     flags.extend([format!("--duration={}ms", time.as_millis()), "--quiet".to_owned()]);
     let start = || Load::start(&bench.programs.loadtest, url, &flags, &bench.folder);

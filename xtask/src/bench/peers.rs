@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::Bench;
 use super::rows::Row;
 use crate::backend::Backend;
+use crate::identity::Identity;
 use crate::interrupt;
 use crate::process::{Launch, Process, Sink};
 
@@ -110,8 +111,12 @@ impl Peer {
     pub(super) fn start(self, bench: &Bench, row: &Row, backends: &[Backend]) -> Result<Running> {
         match self {
             Self::Nexus => {
-                let flags: Vec<_> =
-                    backends.iter().map(|one| format!("--backend={}", one.url())).collect();
+                let urls = backends.iter().map(Backend::url);
+                if row.is_tls {
+                    return secure_nexus(bench, &urls.collect::<Vec<_>>());
+                }
+                let mut flags = vec!["--listen=127.0.0.1:0".to_owned()];
+                flags.extend(urls.map(|url| format!("--backend={url}")));
                 nexus(bench, &flags)
             }
             Self::Floor => floor(bench, backends),
@@ -123,7 +128,8 @@ impl Peer {
         let folder = bench.folder.join(self.name());
         std::fs::create_dir_all(&folder)?;
         let address = free_port()?;
-        let site = Site { address, backends, row, folder: &folder, with_log: bench.with_log };
+        let (identity, with_log) = (&bench.identity, bench.with_log);
+        let site = Site { address, backends, row, folder: &folder, identity, with_log };
         let path = folder.join("configuration");
         let (text, args) = match self {
             Self::Nginx => (nginx::configuration(&site), nginx::args(&path, &folder)),
@@ -152,14 +158,14 @@ struct Site<'a> {
     backends: &'a [Backend],
     row: &'a Row,
     folder: &'a Path,
+    identity: &'a Identity,
     with_log: bool,
 }
 
 /// Starts Nexus with one worker and these flags.
 pub(super) fn nexus(bench: &Bench, flags: &[String]) -> Result<Running> {
     let log = if bench.with_log { "stdout" } else { "off" };
-    let mut args =
-        ["--listen=127.0.0.1:0", "--workers=1", "--log-format=json"].map(str::to_owned).to_vec();
+    let mut args = ["--workers=1", "--log-format=json"].map(str::to_owned).to_vec();
     args.push(format!("--access-log={log}"));
     args.extend_from_slice(flags);
     let process = Process::start(Launch {
@@ -174,6 +180,23 @@ pub(super) fn nexus(bench: &Bench, flags: &[String]) -> Result<Running> {
         said.get("address")?.as_str()?.parse().ok()
     })?;
     Ok(Running { process, address })
+}
+
+/// Starts Nexus with TLS in front: what its flags do not say, a file does.
+fn secure_nexus(bench: &Bench, urls: &[String]) -> Result<Running> {
+    let path = bench.folder.join("tls.yaml");
+    let (certificate, key) = (bench.identity.certificate.display(), bench.identity.key.display());
+    let text = format!(
+        "listeners:
+  - address: 127.0.0.1:0
+    tls: {{ certificates: [{{ cert: {certificate}, key: {key} }}], alpn: [h2, http/1.1] }}
+pools: {{ web: {{ backends: [{}] }} }}
+routes: [{{ pool: web }}]
+",
+        urls.join(", ")
+    );
+    std::fs::write(&path, text)?;
+    nexus(bench, &[format!("--config={}", path.display())])
 }
 
 fn floor(bench: &Bench, backends: &[Backend]) -> Result<Running> {

@@ -60,7 +60,7 @@ fn measure(
 ) -> Result<(f64, Duration)> {
     let path = bench.folder.join(format!("{}-routes.yaml", one.routes));
     fs::write(&path, file(one.routes, backends))?;
-    let flags = [format!("--config={}", path.display())];
+    let flags = ["--listen=127.0.0.1:0".to_owned(), format!("--config={}", path.display())];
     let began = Instant::now();
     let proxy = cpu::on(bench.cpus.0, || peers::nexus(bench, &flags))??;
     let start = began.elapsed();

@@ -1,6 +1,9 @@
 //! The rows of the table: what clients ask and what backends answer.
 
+use std::net::SocketAddr;
+
 use super::peers::Peer;
+use crate::identity::Identity;
 
 /// One kind of traffic.
 #[derive(Clone, Debug)]
@@ -17,9 +20,13 @@ pub(super) struct Row {
     pub(super) rate: u32,
     has_browser_headers: bool,
     new_connections: bool,
+    /// Whether clients speak TLS (1.3).
+    pub(super) is_tls: bool,
+    /// Requests at once on an HTTP/2 connection; `None` for HTTP/1.1.
+    pub(super) streams: Option<usize>,
 }
 
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 10] = [
     Row { name: "small", about: "small answer, 64 connections", ..SMALL },
     Row { name: "browser", about: "browser-like headers", has_browser_headers: true, ..SMALL },
     Row { name: "64k", about: "64 KiB answer", body_bytes: Some(64 << 10), rate: 10_000, ..SMALL },
@@ -39,6 +46,24 @@ const ROWS: [Row; 6] = [
         ..SMALL
     },
     Row { name: "1000conn", about: "1,000 connections", connections: 1000, ..SMALL },
+    Row { name: "tls", about: "TLS kept alive", is_tls: true, rate: 10_000, ..SMALL },
+    Row {
+        name: "handshake",
+        about: "TLS, new handshake per request",
+        is_tls: true,
+        new_connections: true,
+        rate: 500,
+        ..SMALL
+    },
+    Row {
+        name: "h2",
+        about: "HTTP/2 over TLS, 8 streams each",
+        is_tls: true,
+        streams: Some(8),
+        rate: 10_000,
+        ..SMALL
+    },
+    Row { name: "h2c", about: "h2c, 8 streams each", streams: Some(8), rate: 10_000, ..SMALL },
 ];
 
 const SMALL: Row = Row {
@@ -49,6 +74,8 @@ const SMALL: Row = Row {
     rate: 20_000,
     has_browser_headers: false,
     new_connections: false,
+    is_tls: false,
+    streams: None,
 };
 
 /// What a browser sends to an ordinary site.
@@ -82,9 +109,22 @@ const RESPONSE_HEADERS: [&str; 10] = [
 ];
 
 impl Row {
-    /// Whether the row makes sense for a peer: copying bytes opens a connection for each anyway.
+    /// Whether the row makes sense for a peer: copying bytes opens a connection for each anyway, and
+    /// knows neither TLS nor HTTP/2.
     pub(super) fn has(&self, peer: Peer) -> bool {
-        !(self.new_connections && peer == Peer::Floor)
+        let is_plain = !self.new_connections && !self.is_tls && self.streams.is_none();
+        is_plain || peer != Peer::Floor
+    }
+
+    /// Whether each request is a handshake.
+    pub(super) fn is_handshake(&self) -> bool {
+        self.is_tls && self.new_connections
+    }
+
+    /// Where clients of this row find a proxy.
+    pub(super) fn url(&self, proxy: SocketAddr, path: &str) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{proxy}{path}")
     }
 
     /// Flags of the backends.
@@ -98,13 +138,20 @@ impl Row {
     }
 
     /// Flags of the load tester.
-    pub(super) fn load_flags(&self) -> Vec<String> {
+    pub(super) fn load_flags(&self, identity: &Identity) -> Vec<String> {
         let mut flags = vec![format!("--workers={}", self.connections), "--threads=1".to_owned()];
         if self.has_browser_headers {
             flags.extend(REQUEST_HEADERS.map(|header| format!("--header={header}")));
         }
         if self.new_connections {
             flags.push("--disable-keepalive".to_owned());
+        }
+        if self.is_tls {
+            // The one exchange that all peers know.
+            flags.extend([identity.trust_flag(), "--groups=x25519".to_owned()]);
+        }
+        if let Some(streams) = self.streams {
+            flags.extend(["--http2".to_owned(), format!("--streams={streams}")]);
         }
         flags
     }
@@ -139,5 +186,12 @@ mod tests {
         let row = &named(&["newconn".into()]).unwrap()[0];
         assert!(!row.has(Peer::Floor));
         assert!(row.has(Peer::Nginx));
+        assert!(!named(&["h2c".into()]).unwrap()[0].has(Peer::Floor));
+    }
+
+    #[test]
+    fn only_a_new_connection_over_tls_is_a_handshake() {
+        let shakes: Vec<_> = ROWS.iter().filter(|row| row.is_handshake()).collect();
+        assert_eq!(shakes.iter().map(|row| row.name).collect::<Vec<_>>(), ["handshake"]);
     }
 }

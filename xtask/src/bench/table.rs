@@ -42,7 +42,10 @@ pub(super) struct Results {
 struct Measured {
     name: &'static str,
     about: &'static str,
+    is_handshake: bool,
     rounds: BTreeMap<Peer, Vec<Cell>>,
+    /// Why there is no measurement of a peer.
+    missed: BTreeMap<Peer, String>,
 }
 
 impl fmt::Display for Cell {
@@ -61,8 +64,13 @@ impl fmt::Display for Cell {
 impl Results {
     /// No measurements yet.
     pub(super) fn new(peers: &[Peer], rows: &[Row], with_log: bool) -> Self {
-        let row =
-            |row: &Row| Measured { name: row.name, about: row.about, rounds: BTreeMap::new() };
+        let row = |row: &Row| Measured {
+            name: row.name,
+            about: row.about,
+            is_handshake: row.is_handshake(),
+            rounds: BTreeMap::new(),
+            missed: BTreeMap::new(),
+        };
         Self {
             with_log,
             peers: peers.iter().map(|peer| (*peer, peer.title())).collect(),
@@ -75,6 +83,18 @@ impl Results {
         if let Some(measured) = self.rows.iter_mut().find(|measured| measured.name == row.name) {
             measured.rounds.entry(peer).or_default().push(cell);
         }
+    }
+
+    /// Takes in that a peer could not be measured.
+    pub(super) fn miss(&mut self, row: &Row, peer: Peer, why: &anyhow::Error) {
+        if let Some(measured) = self.rows.iter_mut().find(|measured| measured.name == row.name) {
+            measured.missed.insert(peer, format!("{why:#}").replace('\n', " "));
+        }
+    }
+
+    /// Whether everybody could be measured.
+    pub(super) fn is_whole(&self) -> bool {
+        self.rows.iter().all(|row| row.missed.is_empty())
     }
 
     /// The tables in Markdown.
@@ -101,6 +121,14 @@ impl Results {
                 text.push_str(&self.table(ratio(to)));
             }
         }
+        if self.rows.iter().any(|row| row.is_handshake) {
+            text.push_str("\nHandshakes in a second of the proxy's CPU time\n\n");
+            let shaken = |row: &Measured, peer| {
+                let cpu_us = row.median(peer, |cell| cell.cpu_us).filter(|_| row.is_handshake)?;
+                Some(format!("{:.0}", 1e6 / cpu_us))
+            };
+            text.push_str(&self.table_of(|row| row.is_handshake, shaken));
+        }
         text.push_str(
             "\nTime within which 99 of 100 requests were answered, ms, at a rate that all have alike\n\n",
         );
@@ -118,12 +146,24 @@ impl Results {
     }
 
     fn table(&self, cell: impl Fn(&Measured, Peer) -> Option<String>) -> String {
+        self.table_of(|_| true, cell)
+    }
+
+    fn table_of(
+        &self,
+        is_in: impl Fn(&Measured) -> bool,
+        cell: impl Fn(&Measured, Peer) -> Option<String>,
+    ) -> String {
         let titles: Vec<_> = self.peers.iter().map(|(_, title)| title.as_str()).collect();
         let mut text =
             format!("| | {} |\n|---|{}\n", titles.join(" | "), "---|".repeat(titles.len()));
-        for row in &self.rows {
-            let cells = self.peers.iter().map(|(peer, _)| cell(row, *peer));
-            let cells: Vec<_> = cells.map(|cell| cell.unwrap_or_else(|| "–".to_owned())).collect();
+        for row in self.rows.iter().filter(|row| is_in(row)) {
+            let text_of = |peer| match cell(row, peer) {
+                Some(text) => text,
+                None if row.missed.contains_key(&peer) => "failed".to_owned(),
+                None => "–".to_owned(),
+            };
+            let cells: Vec<_> = self.peers.iter().map(|(peer, _)| text_of(*peer)).collect();
             text.push_str(&format!("| {} | {} |\n", row.about, cells.join(" | ")));
         }
         text
@@ -145,6 +185,12 @@ impl Results {
                  repeat it on a quiet machine.\n",
                 cells().flatten().count()
             ));
+        }
+        for row in &self.rows {
+            for (peer, why) in &row.missed {
+                let (who, about) = (peer.name(), row.about);
+                text.push_str(&format!("{who} FAILED at \"{about}\": {why}\n"));
+            }
         }
         if failed > 0 {
             text.push_str(&format!("{failed} requests FAILED: see the measurements.\n"));

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::facts::Companion;
 use super::file::Beside;
-use super::sessions;
+use super::{sessions, slowloris};
 
 /// From one message or drop to the next.
 const EVERY: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ impl Running {
     /// Connects; what lasts by itself lasts about so long. Sessions may leave these backends early.
     pub(super) fn start(
         who: Beside,
-        address: SocketAddr,
+        (address, is_tls): (SocketAddr, bool),
         lasts: Duration,
         may_be_left: Vec<String>,
     ) -> Self {
@@ -43,6 +43,9 @@ impl Running {
                 "sessions",
                 std::thread::spawn(move || sessions::visit(address, &may_be_left, &told)),
             ),
+            Beside::Slowloris => {
+                ("slowloris", std::thread::spawn(move || slowloris::crawl(address, is_tls, &told)))
+            }
             Beside::Download => ("download", std::thread::spawn(move || download(address, lasts))),
         };
         Self { name, is_over, thread }

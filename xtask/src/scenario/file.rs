@@ -27,7 +27,7 @@ pub(crate) struct Scenario {
     pub(crate) name: String,
     /// What happens and what must hold, in a sentence.
     pub(crate) about: String,
-    /// `long`: too long for every change.
+    /// `long`: too long for every change; `later`: Nexus cannot do it yet.
     #[serde(default)]
     pub(crate) tags: Vec<String>,
     /// The whole takes no longer, or something around it is broken.
@@ -63,6 +63,8 @@ pub(crate) enum Beside {
     Websocket,
     /// Reads an answer that comes drop by drop.
     Download,
+    /// Begin to speak, a byte at a time, and never come to the end: Nexus must part with them.
+    Slowloris,
     /// Come again and again with the cookies that they got; none may leave their backend early.
     Sessions,
 }
@@ -74,9 +76,49 @@ pub(crate) struct Backends {
     /// How many.
     #[serde(default = "three")]
     pub(crate) count: usize,
+    /// What they speak to Nexus.
+    #[serde(default)]
+    pub(crate) protocol: BackendProtocol,
     /// Flags of each.
     #[serde(default)]
     pub(crate) flags: Vec<String>,
+}
+
+/// What backends speak, and with it how their URLs begin.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BackendProtocol {
+    #[default]
+    Http,
+    H2c,
+    Https,
+    Unix,
+}
+
+/// What clients speak.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LoadProtocol {
+    /// HTTP/1.1.
+    #[default]
+    Http,
+    /// HTTP/1.1 over TLS.
+    Https,
+    /// HTTP/2 without asking.
+    H2c,
+    /// HTTP/2 over TLS.
+    H2,
+}
+
+impl LoadProtocol {
+    /// Whether clients come over TLS.
+    pub(crate) fn is_tls(self) -> bool {
+        matches!(self, Self::Https | Self::H2)
+    }
+
+    fn is_http2(self) -> bool {
+        matches!(self, Self::H2c | Self::H2)
+    }
 }
 
 /// What the load tester does.
@@ -85,6 +127,12 @@ pub(crate) struct Backends {
 pub(crate) struct LoadPlan {
     /// Requests with one request under way at a time each.
     pub(crate) workers: u64,
+    /// What clients speak.
+    #[serde(default)]
+    pub(crate) protocol: LoadProtocol,
+    /// Requests at once on an HTTP/2 connection.
+    #[serde(default = "one")]
+    pub(crate) streams: u64,
     /// Requests in a second; without it, as fast as answers come.
     pub(crate) rate: Option<u64>,
     /// Requests in all.
@@ -185,9 +233,14 @@ impl Scenario {
         (1..=self.backends.count).map(|number| format!("b{number}")).collect()
     }
 
-    /// Whether it is too long for every change.
-    pub(crate) fn is_long(&self) -> bool {
-        self.tags.iter().any(|tag| tag == "long")
+    /// Whether it is left out unless it is named: too long for every change, or for later.
+    pub(crate) fn is_left_out(&self) -> bool {
+        self.tags.iter().any(|tag| tag == "long" || tag == "later")
+    }
+
+    /// Whether anybody needs a certificate.
+    pub(crate) fn needs_identity(&self) -> bool {
+        self.load.protocol.is_tls() || self.backends.protocol == BackendProtocol::Https
     }
 }
 
@@ -195,6 +248,9 @@ impl LoadPlan {
     /// As flags of the load tester.
     pub(crate) fn flags(&self) -> Vec<String> {
         let mut flags = vec![format!("--workers={}", self.workers)];
+        if self.protocol.is_http2() {
+            flags.extend(["--http2".to_owned(), format!("--streams={}", self.streams)]);
+        }
         flags.extend(self.rate.map(|rate| format!("--rate={rate}")));
         flags.extend(self.requests.map(|requests| format!("--requests={requests}")));
         flags.extend(self.duration.map(|time| format!("--duration={}ms", time.as_millis())));
@@ -205,8 +261,12 @@ impl LoadPlan {
 
 impl Default for Backends {
     fn default() -> Self {
-        Self { count: three(), flags: Vec::new() }
+        Self { count: three(), protocol: BackendProtocol::Http, flags: Vec::new() }
     }
+}
+
+fn one() -> u64 {
+    1
 }
 
 fn three() -> usize {

@@ -7,10 +7,12 @@ use anyhow::{Context, Result, bail};
 
 use super::accounts;
 use super::beside;
+use super::cast::{backends, filled};
 use super::facts::{Done, Facts, NexusEnd, Said};
 use super::file::{Beside, Scenario, Step, Verb};
 use crate::backend::Backend;
 use crate::cargo::Programs;
+use crate::identity::Identity;
 use crate::interrupt;
 use crate::load::{Answer, Load, Report};
 use crate::nexus::{self, Nexus};
@@ -22,6 +24,7 @@ const LIMIT_STOP: Duration = Duration::from_secs(35);
 /// Everything that is running.
 struct Stage<'a> {
     scenario: &'a Scenario,
+    identity: Option<Identity>,
     backends: Vec<Backend>,
     nexus: Nexus,
     load: Load,
@@ -62,13 +65,12 @@ pub(crate) fn run(scenario: &Scenario, programs: &Programs, folder: &Path) -> Re
 
 impl<'a> Stage<'a> {
     fn set(scenario: &'a Scenario, programs: &Programs, folder: &Path) -> Result<Self> {
-        let start =
-            |id: String| Backend::start(&programs.fakebackend, &id, &scenario.backends.flags);
-        let backends: Vec<_> =
-            scenario.backend_ids().into_iter().map(start).collect::<Result<_>>()?;
+        let make = || Identity::make(&programs.fakebackend, folder);
+        let identity = scenario.needs_identity().then(make).transpose()?;
+        let backends = backends(scenario, programs, identity.as_ref(), folder)?;
         let nexus = match &scenario.config {
             Some(text) => {
-                let text = with_urls(text, &backends);
+                let text = filled(text, &backends, identity.as_ref());
                 Nexus::start_with(&programs.nexus, &text, &scenario.nexus, folder)?
             }
             None => {
@@ -81,18 +83,32 @@ impl<'a> Stage<'a> {
         if !scenario.expect.window.is_empty() {
             flags.push(format!("--events={}", events(folder).display()));
         }
+        let is_tls = scenario.load.protocol.is_tls();
+        flags.extend(identity.as_ref().filter(|_| is_tls).map(Identity::trust_flag));
+        let url = if is_tls { nexus.secure_url() } else { nexus.url() };
         let (began, began_at) = (Instant::now(), SystemTime::now());
-        let load = Load::start(&programs.loadtest, &nexus.url(), &flags, folder)?;
+        let load = Load::start(&programs.loadtest, &url, &flags, folder)?;
         let lasts = scenario.load.duration.unwrap_or_default();
         let may_be_left =
             backends.iter().filter(|one| scenario.expect.may_be_left.contains(&one.id));
         let may_be_left: Vec<_> = may_be_left.map(Backend::url).collect();
         let start = |who: &Beside| {
-            beside::Running::start(*who, nexus.address(), lasts, may_be_left.clone())
+            beside::Running::start(*who, (nexus.address(), is_tls), lasts, may_be_left.clone())
         };
         let beside = scenario.beside.iter().map(start).collect();
         let (changed, done) = (began, Vec::new());
-        Ok(Self { scenario, backends, nexus, load, beside, began, began_at, changed, done })
+        Ok(Self {
+            scenario,
+            identity,
+            backends,
+            nexus,
+            load,
+            beside,
+            began,
+            began_at,
+            changed,
+            done,
+        })
     }
 
     fn step(&mut self, step: &Step) -> Result<()> {
@@ -119,7 +135,8 @@ impl<'a> Stage<'a> {
 
     /// Reloads again and again, with one file after the other.
     fn reload(&mut self, with: &[String], rate: u32, lasts: Duration) -> Result<()> {
-        let texts: Vec<_> = with.iter().map(|text| with_urls(text, &self.backends)).collect();
+        let texts: Vec<_> =
+            with.iter().map(|text| filled(text, &self.backends, self.identity.as_ref())).collect();
         let (begun, mut slowest) = (Instant::now(), Duration::ZERO);
         let count = (lasts.as_secs_f64() * f64::from(rate)).round() as u32;
         for (number, text) in (0..count).zip(texts.iter().cycle()) {
@@ -266,13 +283,6 @@ impl<'a> Stage<'a> {
         let left = self.scenario.limit.checked_sub(self.began.elapsed());
         left.with_context(|| format!("it takes longer than {:?}", self.scenario.limit))
     }
-}
-
-/// A configuration file with the backends' URLs in it.
-fn with_urls(text: &str, backends: &[Backend]) -> String {
-    backends.iter().fold(text.to_owned(), |text, backend| {
-        text.replace(&format!("{{{}}}", backend.id), &backend.url())
-    })
 }
 
 /// The run's id is the folder's name: unique, and telling.

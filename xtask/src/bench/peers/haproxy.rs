@@ -27,10 +27,20 @@ pub(super) fn configuration(site: &Site<'_>) -> String {
         Some(LARGE..) => "    tune.bufsize 65536\n",
         _ => "",
     };
+    let spoken = match (site.row.is_tls, site.row.streams) {
+        (true, Some(_)) => format!(" ssl crt {} alpn h2", site.identity.both.display()),
+        (true, None) => format!(" ssl crt {} alpn http/1.1", site.identity.both.display()),
+        (false, Some(_)) => " proto h2".to_owned(),
+        (false, None) => String::new(),
+    };
+    let scheme = if site.row.is_tls { "https" } else { "http" };
     format!(
         "global
     nbthread 1
     maxconn 6000
+    ssl-default-bind-options ssl-min-ver TLSv1.3
+    ssl-default-bind-ciphersuites TLS_AES_256_GCM_SHA384
+    ssl-default-bind-curves X25519
 {buffers}{log_to}
 defaults
     mode http
@@ -42,9 +52,9 @@ defaults
     http-reuse always
 {log}
 frontend clients
-    bind {address} backlog 4096 defer-accept
+    bind {address} backlog 4096 defer-accept{spoken}
     option forwardfor
-    http-request set-header X-Forwarded-Proto http
+    http-request set-header X-Forwarded-Proto {scheme}
     http-request set-header X-Forwarded-Host %[req.hdr(host)]
     http-response set-header X-Backend-Server http://%si:%sp
     http-response set-header X-Forwarded-By HAProxy

@@ -29,6 +29,11 @@ pub(super) fn configuration(site: &Site<'_>) -> String {
         None => "proxy_buffer_size 8k; proxy_buffers 8 8k;",
         Some(_) => "proxy_buffer_size 16k; proxy_buffers 4 64k; proxy_busy_buffers_size 128k;",
     };
+    let is_http2 = if site.row.streams.is_some() { " http2" } else { "" };
+    let (is_tls, tls) = match site.row.is_tls {
+        true => (" ssl", tls(site)),
+        false => ("", String::new()),
+    };
     format!(
         "daemon off;
 worker_processes 1;
@@ -51,8 +56,8 @@ http {{
         keepalive_timeout 60s;
     }}
     server {{
-        listen {address} backlog=4096 deferred;
-        location / {{
+        listen {address}{is_tls}{is_http2} backlog=4096 deferred;
+{tls}        location / {{
             proxy_pass http://pool;
             proxy_http_version 1.1;
             proxy_set_header Connection \"\";
@@ -69,5 +74,20 @@ http {{
 }}
 ",
         address = site.address
+    )
+}
+
+/// TLS as all peers have it, so that none saves by a lesser cipher. With HTTP/1.1, nothing else is
+/// agreed on.
+fn tls(site: &Site<'_>) -> String {
+    let (certificate, key) = (site.identity.certificate.display(), site.identity.key.display());
+    format!(
+        "        ssl_certificate {certificate};
+        ssl_certificate_key {key};
+        ssl_protocols TLSv1.3;
+        ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384;
+        ssl_ecdh_curve X25519;
+        ssl_session_cache shared:tls:10m;
+"
     )
 }

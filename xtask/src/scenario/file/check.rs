@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::{Scenario, Verb};
+use super::{Scenario, Step, Verb};
 use crate::scenario::bound::{Bound, Measured};
 
 pub(super) fn check(scenario: &Scenario) -> Result<()> {
@@ -19,6 +19,7 @@ pub(super) fn check(scenario: &Scenario) -> Result<()> {
     if !scenario.beside.is_empty() && scenario.load.duration.is_none() {
         bail!("beside: needs a load with a duration, to last as long");
     }
+    protocols(scenario)?;
     let ids = scenario.backend_ids();
     if let Some(id) = scenario.expect.may_be_left.iter().find(|id| !ids.contains(id)) {
         bail!("expect: there is no backend {id}");
@@ -26,6 +27,23 @@ pub(super) fn check(scenario: &Scenario) -> Result<()> {
     steps(scenario)?;
     kinds(scenario)?;
     knowable(scenario)
+}
+
+fn protocols(scenario: &Scenario) -> Result<()> {
+    let load = &scenario.load;
+    if load.streams == 0 {
+        bail!("load: streams must be at least 1");
+    }
+    if scenario.needs_identity() && scenario.config.is_none() {
+        bail!(
+            "protocol: TLS needs a config that has {{cert}} and {{key}}, or {{ca}}, where they belong"
+        );
+    }
+    let restarts = |step: &Step| step.verb == Verb::RestartNexus;
+    if load.protocol.is_tls() && scenario.steps.iter().any(restarts) {
+        bail!("restart_nexus: a listener of the config has another port then");
+    }
+    Ok(())
 }
 
 fn steps(scenario: &Scenario) -> Result<()> {

@@ -58,6 +58,34 @@ fn companions_need_a_run_with_a_duration() {
 }
 
 #[test]
+fn protocols_are_said_for_clients_and_for_backends() {
+    let backends = "[backends]\nprotocol = 'h2c'\n";
+    let text = format!("{backends}{LEAST}")
+        .replace("requests = 1", "requests = 1\nprotocol = 'h2c'\nstreams = 8");
+    let text = format!("about = 'x'\n{}", text.replacen("about = 'x'\n", "", 1));
+    let scenario = Scenario::parse("x", &text).unwrap();
+    assert_eq!(scenario.backends.protocol, BackendProtocol::H2c);
+    let flags = ["--workers=1", "--http2", "--streams=8", "--requests=1"];
+    assert_eq!(scenario.load.flags(), flags);
+    assert!(wrong(&text.replace("streams = 8", "streams = 0")).contains("streams"));
+    assert!(wrong(&text.replace("'h2c'", "'h3'")).contains("h3"));
+    for (h2c, tls) in [
+        ("protocol = 'h2c'\nstreams", "protocol = 'h2'\nstreams"),
+        (backends, "[backends]\nprotocol = 'https'\n"),
+    ] {
+        assert!(wrong(&text.replace(h2c, tls)).contains("config"));
+    }
+}
+
+#[test]
+fn what_is_for_later_is_left_out_like_what_is_long() {
+    let tagged = |tag: &str| {
+        Scenario::parse("x", &format!("tags = ['{tag}']\n{LEAST}")).unwrap().is_left_out()
+    };
+    assert!(tagged("later") && tagged("long") && !tagged("short"));
+}
+
+#[test]
 fn steps_come_in_the_order_of_their_times() {
     let steps = "[[step]]\nat = '2s'\ndo = 'kill'\nbackend = 'b1'\n\
                  [[step]]\nat = '1s'\ndo = 'start'\nbackend = 'b1'\n";
