@@ -64,9 +64,14 @@ pub(crate) async fn serve(
         .initial_connection_window_size(WINDOW_ALL_BYTES)
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .max_concurrent_streams(shared.entrance.streams_max);
-    let Ok(mut connection) = builder.handshake(stream).await else {
-        shared.stats.refused();
-        return End::Close;
+    let mut connection = match lease.unless_finishing(builder.handshake(stream)).await {
+        Some(Ok(connection)) => connection,
+        Some(Err(_)) => {
+            shared.stats.refused();
+            return End::Close;
+        }
+        // Agreed on over TLS, and never begun.
+        None => return End::Close,
     };
     shared.stats.http2_connection();
     let (endings, mut asked) = mpsc::channel(QUEUE);

@@ -214,6 +214,21 @@ fn stopping_finishes_what_is_under_way_and_takes_no_more() {
 }
 
 #[test]
+fn idle_and_hanging_connections_do_not_delay_the_end() {
+    let mut backend = Backend::start(&["--fault", "hang#1"]);
+    let mut hung = Client::plain(&backend);
+    let (response, _) = hung.begin(get("/"), true);
+    hung.until("it hangs", || backend.stats()["in_flight"] == 1);
+    let mut idle = Client::plain(&backend);
+    idle.get("/").unwrap();
+    backend.signal(rustix::process::Signal::TERM);
+    hung.answer(response).unwrap_err();
+    idle.end().unwrap();
+    hung.end().unwrap();
+    assert_eq!(backend.exit().code(), Some(0));
+}
+
+#[test]
 fn going_down_ends_connections_and_hanging_silences_them() {
     let backend = Backend::start(&[]);
     let mut client = Client::plain(&backend);

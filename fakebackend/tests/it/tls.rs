@@ -116,6 +116,18 @@ fn whoever_speaks_without_tls_is_no_request_and_counted() {
 }
 
 #[test]
+fn whoever_never_begins_to_shake_hands_or_to_speak_does_not_delay_the_end() {
+    let ca = Scratch::new("idle.pem");
+    let mut backend = Backend::start(&["--tls", "--cert-out", ca.text()]);
+    let _silent = backend.connect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _agreed = runtime.block_on(connect_tls(&backend, &ca.0, "h2"));
+    backend.wait_open(2);
+    backend.signal(rustix::process::Signal::TERM);
+    assert_eq!(backend.exit().code(), Some(0));
+}
+
+#[test]
 fn resets_and_cuts_are_those_of_the_socket_below() {
     let ca = Scratch::new("reset.pem");
     let backend = Backend::start(&["--tls", "--cert-out", ca.text(), "--fault", "reset#1"]);
