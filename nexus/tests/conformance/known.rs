@@ -94,6 +94,10 @@ const NOBODY: List = &[
         "a request without :path and :authority is malformed",
         "h2 misses the path only where there is an authority, and fills in / where there is none",
     ),
+    (
+        "a change of the table's size after a field is one in CONTINUATION too",
+        "h2 decodes each frame of a block for itself; the table stays in step all the same",
+    ),
 ];
 
 /// What becomes of it behind Nexus.
@@ -116,10 +120,6 @@ const BARE: List = &[
     (
         "trailers that are too large are refused",
         "h2 passes on those that fit, and nobody can tell; from four times the limit on it closes",
-    ),
-    (
-        "a change of the table's size after a field is one in CONTINUATION too",
-        "h2 decodes each frame of a block for itself; the table stays in step all the same",
     ),
     (
         "half-closed: HEADERS that end nothing are an error of a closed stream",
