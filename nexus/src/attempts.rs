@@ -16,7 +16,7 @@ use crate::reason::{Fault, Reason};
 use crate::retry::{self, Again, Failure, Policy, Progress, WhyNot};
 use crate::worker::{Picked, Taken};
 
-pub use watch::Watch;
+pub use watch::{Watch, counts_late};
 
 /// What a failure counts as where answers are counted.
 const AS_BAD_AS: u16 = 502;
@@ -149,7 +149,7 @@ impl Attempts {
         choice: &Choice,
         answered: &Answered,
     ) -> Option<Taken> {
-        let is_retried = exchange.retry().statuses.has(answered.response.head.status);
+        let is_retried = exchange.retry().statuses.has(answered.outcome().unwrap_or_default());
         if is_retried { self.leave_for(exchange, choice, answered) } else { None }
     }
 

@@ -7,6 +7,7 @@ use crate::backend::Backend;
 use crate::buffer::Buffer;
 use crate::connection::Client;
 use crate::flow::{Flow, Stop};
+use crate::grpc;
 use crate::http1::body::Framing;
 use crate::http1::egress::{self, Changes};
 use crate::http1::gate::Request;
@@ -48,6 +49,8 @@ pub struct Exchange<'c> {
     pub target: Option<Vec<u8>>,
     /// When all attempts are over; `None` sets no end.
     pub until: Option<Instant>,
+    /// How long the client waits for the last byte of its answer, if it said so.
+    pub deadline: Option<Duration>,
     /// How long the attempt under way may take, if another may follow it.
     pub per_try: Option<Duration>,
     /// What for.
@@ -169,6 +172,7 @@ impl<'c> Exchange<'c> {
             route,
             target: None,
             until: None,
+            deadline: None,
             per_try: None,
             cookie: None,
             request,
@@ -183,7 +187,11 @@ impl<'c> Exchange<'c> {
 impl Exchange<'_> {
     /// Settles, once its pool is known, how long it may take and whether it may run twice.
     pub fn begin(&mut self) {
-        self.until = self.timeout_total().map(|total| Instant::now() + total);
+        if self.client.stream.is_http2() {
+            self.begin_grpc();
+        }
+        let total = [self.timeout_total(), self.deadline].into_iter().flatten().min();
+        self.until = total.map(|total| Instant::now() + total);
         self.upload.kept_bytes_max = self.retry().kept_bytes_max;
         let (policy, request, bytes) = (self.retry(), &self.request, self.upload.bytes());
         if policy.methods.is_some() || policy.heeds_key {
@@ -192,6 +200,15 @@ impl Exchange<'_> {
             let method = request.head.method.of(bytes);
             self.request.is_idempotent =
                 policy.may_run_twice(method, request.is_idempotent, has_key);
+        }
+    }
+
+    /// Takes note of what a call of gRPC says of itself.
+    #[cold]
+    fn begin_grpc(&mut self) {
+        let fields = HeadFields { bytes: self.upload.bytes(), fields: &self.request.head.fields };
+        if fields.first(b"content-type").is_some_and(grpc::is_it) {
+            self.deadline = fields.first(b"grpc-timeout").and_then(grpc::timeout);
         }
     }
 

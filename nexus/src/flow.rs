@@ -22,6 +22,7 @@ use crate::http1::egress;
 use crate::recycle::Recycled;
 use crate::retry::KEPT_BYTES_MAX;
 use crate::stream::{Next, Stream};
+use crate::websocket::Frames;
 
 /// Up to here data is copied behind the head: one plain write is cheaper than a vectored one.
 const COPY_BYTES_MAX: usize = 4 * 1024;
@@ -70,6 +71,8 @@ pub struct Flow {
     was_full: bool,
     /// Whether the sink is closed behind it.
     pub ends_connection: bool,
+    /// The frames of a WebSocket, if it carries one.
+    pub frames: Option<Box<Frames>>,
     /// Bytes of the body read so far.
     pub body_bytes: u64,
     /// Bytes of the body at most; of a larger one the end is never sent on.
@@ -124,6 +127,7 @@ impl Flow {
             was_blocked: false,
             was_full,
             ends_connection: false,
+            frames: None,
             body_bytes: piece.data as u64,
             body_bytes_max: u64::MAX,
             kept_bytes_max: KEPT_BYTES_MAX,
@@ -180,6 +184,11 @@ impl Flow {
         self.keep = false;
     }
 
+    /// Returns the lines of the trailers, once they were read.
+    pub fn trailers(&self) -> &[u8] {
+        &self.trailers
+    }
+
     /// Keeps trailers from being sent on.
     pub fn drop_trailers(&mut self) {
         self.has_trailers = false;
@@ -205,6 +214,28 @@ impl Flow {
     /// Goes back to the start of the body, for [`Flow::start`] to send it again.
     pub fn rewind(&mut self) {
         self.data.start = self.floor;
+    }
+
+    /// Follows the WebSocket frames of a tunnel from here on, of what waits to be written too.
+    pub fn follow_frames(&mut self) {
+        let mut frames = Box::<Frames>::default();
+        // Some may wait behind the head, where they were copied to.
+        let from = self.data.end.saturating_sub(self.body_bytes as usize);
+        frames.pass(&self.bytes()[from..self.data.end]);
+        self.frames = Some(frames);
+    }
+
+    /// Puts `bytes` behind all that was read.
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.prefix.extend_from_slice(bytes);
+    }
+
+    /// Writes what was put.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>, to: &mut Stream) -> Poll<io::Result<()>> {
+        while !self.is_drained() {
+            ready!(self.poll_drain(cx, to))?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Turns into a tunnel: what came behind the message, and all that follows, passes as it is.
@@ -381,6 +412,9 @@ impl Flow {
             .body
             .decode(&mut buffer[at..at + read], |lines| trailers.extend_from_slice(lines))
             .map_err(|_| Stop::BadBody)?;
+        if let Some(frames) = &mut self.frames {
+            frames.pass(&buffer[at..at + piece.data]);
+        }
         self.body_bytes += piece.data as u64;
         if self.body_bytes > self.body_bytes_max {
             return Err(Stop::TooLarge);

@@ -8,11 +8,13 @@ use crate::backend::connections::Lease;
 use crate::buffer::Buffer;
 use crate::exchange::{Exchange, Incoming};
 use crate::flow::Flow;
+use crate::grpc;
 use crate::health::Incident;
 use crate::http1::body::Framing;
 use crate::http1::response::Response;
 use crate::reason::Reason;
 use crate::retry::{Failure, Progress};
+use crate::route::{Fields, HeadFields};
 use crate::stream::Stream;
 use crate::worker::Picked;
 
@@ -56,6 +58,27 @@ pub struct Answered {
     pub response: Response,
     /// The answer's bytes, of which the head comes first.
     pub download: Flow,
+}
+
+impl Answered {
+    /// Returns the status that says how it went; `None` if that only comes behind the body, as with
+    /// gRPC.
+    #[inline]
+    pub fn outcome(&self) -> Option<u16> {
+        let status = self.response.head.status;
+        if self.upstream.stream.is_http2() { self.outcome_of_grpc(status) } else { Some(status) }
+    }
+
+    #[cold]
+    fn outcome_of_grpc(&self, status: u16) -> Option<u16> {
+        let (bytes, fields) = (self.download.bytes(), &self.response.head.fields);
+        let fields = HeadFields { bytes, fields };
+        match fields.first(b"grpc-status") {
+            Some(said) => Some(grpc::as_http(said)),
+            None if status == 200 && fields.first(b"content-type").is_some_and(grpc::is_it) => None,
+            None => Some(status),
+        }
+    }
 }
 
 /// Tries the request on `backend`, over an idle connection unless it must be a `fresh` one.

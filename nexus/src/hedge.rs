@@ -146,11 +146,7 @@ impl Rival {
         };
         match outcome {
             Ok(answered) => {
-                watch.counts(
-                    exchange.pool(),
-                    &answered.upstream.backend,
-                    answered.response.head.status,
-                );
+                watch.counts(exchange.pool(), &answered.upstream.backend, answered.outcome());
                 self.state = State::Answered(taken, answered);
                 Poll::Ready(())
             }

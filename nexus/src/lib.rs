@@ -24,12 +24,14 @@ pub mod hedge;
 pub mod exchange;
 pub mod respond;
 pub mod tunnel;
+pub mod websocket;
 pub mod mirror;
 
 // What the way consults.
 pub mod way;
 pub mod http1;
 pub mod http2;
+pub mod grpc;
 pub mod flow;
 pub mod stream;
 pub mod tls;

@@ -95,7 +95,7 @@ async fn ask(exchange: &mut Exchange<'_>, attempts: &mut Attempts) -> (Option<Pi
     }
     match find_answer(exchange, attempts).await {
         Ok(answered) => {
-            attempts.tell_pool(exchange.pool(), answered.response.head.status);
+            attempts.tell_pool(exchange.pool(), answered.outcome().unwrap_or(200));
             mirror::copy(exchange);
             let backend = answered.upstream.backend.clone();
             (Some(backend), respond::relay(exchange, answered).await)

@@ -6,10 +6,12 @@ use std::future::poll_fn;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::attempts::counts_late;
 use crate::connection::After;
 use crate::exchange::{Exchange, Upload};
 use crate::flow::{Flow, Stop};
 use crate::forward::{Answered, Upstream};
+use crate::grpc;
 use crate::http1::body::Framing;
 use crate::http1::egress::{self, Changes, Reply};
 use crate::http1::head::Version;
@@ -39,6 +41,7 @@ impl End {
 
 /// Sends a backend's answer to the client, while the rest of the request may still flow.
 pub async fn relay(exchange: &mut Exchange<'_>, mut answered: Box<Answered>) -> End {
+    let is_late = answered.outcome().is_none();
     let Answered { upstream, response, download } = &mut *answered;
     let status = response.head.status;
     let framing = framing_for(exchange.request.head.version, response.body);
@@ -58,6 +61,10 @@ pub async fn relay(exchange: &mut Exchange<'_>, mut answered: Box<Answered>) -> 
     let bytes_out = download.body_bytes;
     match flowed {
         Ok(()) => {
+            if is_late {
+                let said = grpc::in_trailers(download.trailers()).map_or(500, grpc::as_http);
+                counts_late(exchange.pool(), &upstream.backend, said);
+            }
             if must_reset {
                 exchange.client.stream.set_linger(None);
             }
@@ -101,8 +108,9 @@ fn start(
             egress::response(out, bytes, response, reply);
         });
     });
-    exchange.until = None; // It is there; what follows has its own limits.
-    exchange.client.deadline.set(exchange.timeout_stall(false));
+    // It is there; what follows has its own limits, but for a deadline of the client's.
+    exchange.until = exchange.until.filter(|_| exchange.deadline.is_some());
+    exchange.client.deadline.set(exchange.within(exchange.timeout_stall(false)));
 }
 
 /// Says how a body is framed for a client: by what it is.
@@ -158,11 +166,13 @@ fn poll_both(
     }
     let has_arrived = exchange.poll_upload(cx, &mut upstream.stream)?;
     if download.moved != moved || has_arrived {
-        exchange.client.deadline.set(exchange.timeout_stall(!download.is_drained()));
+        let stall = exchange.timeout_stall(!download.is_drained());
+        exchange.client.deadline.set(exchange.within(stall));
     }
     if exchange.client.deadline.poll_passed(cx) {
         let late = match download.is_drained() {
             _ if exchange.client.worker.deadlines.is_over() => Reason::ShuttingDown,
+            _ if exchange.is_too_late() => Reason::TotalTimeout,
             true => Reason::ResponseStalled,
             false => Reason::ClientStalled,
         };

@@ -37,17 +37,18 @@ impl Watch {
     pub fn answered(self, pool: &Pool, backend: &Picked, answered: &Answered) {
         // Whoever was asked as well has a watch of its own.
         if answered.upstream.backend.serial == backend.serial {
-            self.counts(pool, backend, answered.response.head.status);
+            self.counts(pool, backend, answered.outcome());
         }
     }
 
-    /// Counts an answer with this status.
-    pub fn counts(self, pool: &Pool, backend: &Backend, status: u16) {
+    /// Counts an answer with this status; `None` is one that [`counts_late`] is told of.
+    pub fn counts(self, pool: &Pool, backend: &Backend, status: Option<u16>) {
         let took = self.began.map(|began| began.elapsed());
         if let Some(took) = took {
             took_so_long(pool, backend, took);
         }
-        if let Some(rules) = pool.settings.ejection.as_ref().filter(|_| self.shows(backend)) {
+        let rules = pool.settings.ejection.as_ref().filter(|_| self.shows(backend));
+        if let (Some(rules), Some(status)) = (rules, status) {
             backend.answered(rules, status, took.filter(|_| rules.latency > 0));
         }
         if pool.settings.probing.request_errors > 1 {
@@ -84,6 +85,13 @@ impl Watch {
 
     fn shows(&self, backend: &Backend) -> bool {
         self.is_trial || !backend.conduct.is_half_open()
+    }
+}
+
+/// Counts an answer whose status came behind its body.
+pub fn counts_late(pool: &Pool, backend: &Backend, status: u16) {
+    if let Some(rules) = pool.settings.ejection.as_ref() {
+        backend.answered(rules, status, None);
     }
 }
 

@@ -9,6 +9,7 @@ use super::body::Framing;
 use super::gate::{Request, Target};
 use super::head::{Field, Name, Span, Version};
 use super::response::Response;
+use crate::grpc;
 use crate::reason::{Facts, Reason};
 use crate::route::HeaderRules;
 use crate::tls::ClientCertificate;
@@ -403,8 +404,8 @@ pub struct OwnAnswer<'a> {
     pub attempts: u32,
     /// When the client may come again, in seconds; `None` leaves that to the status.
     pub retry_after: Option<u64>,
-    /// Whether the client prefers JSON.
-    pub json: bool,
+    /// How it is written.
+    pub form: Form,
     /// Whether it asked with HEAD.
     pub to_head: bool,
     /// Which version the client speaks.
@@ -417,11 +418,43 @@ pub struct OwnAnswer<'a> {
     pub date: &'a [u8],
 }
 
+/// How an answer of Nexus's own is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// For gRPC: in fields of the head alone.
+    Grpc,
+}
+
+/// Writes an answer of Nexus's own as gRPC has it: the status is 200, and the call's stands beside.
+#[cold]
+fn own_grpc(out: &mut Vec<u8>, answer: OwnAnswer<'_>) {
+    let Facts { code, sentence, .. } = answer.reason.facts();
+    let status = grpc::status_of(answer.reason);
+    write!(
+        out,
+        "HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\
+         Grpc-Status: {status}\r\nGrpc-Message: {sentence} ({code})\r\nX-Nexus-Error: {code}\r\n"
+    )
+    .expect("writing to memory cannot fail");
+    line(out, b"Date", answer.date);
+    persistence(out, answer.version, answer.keep_alive);
+    out.extend_from_slice(answer.hsts);
+    out.extend_from_slice(b"X-Forwarded-By: Nexus\r\n\r\n");
+}
+
 /// Writes an answer of Nexus's own: status, reason code, one sentence.
 pub fn own(out: &mut Vec<u8>, answer: OwnAnswer<'_>) {
+    if answer.form == Form::Grpc {
+        return own_grpc(out, answer);
+    }
     let Facts { status, code, sentence, .. } = answer.reason.facts();
     let phrase = phrase(status);
-    let body = if answer.json {
+    let json = answer.form == Form::Json;
+    let body = if json {
         format!(
             "{{\"status\":{status},\"error\":\"{code}\",\"message\":\"{sentence}\",\"attempts\":{}}}\n",
             answer.attempts
@@ -429,7 +462,7 @@ pub fn own(out: &mut Vec<u8>, answer: OwnAnswer<'_>) {
     } else {
         format!("{status} {phrase}\n{sentence} ({code})\n")
     };
-    let kind = if answer.json { "application/json" } else { "text/plain; charset=utf-8" };
+    let kind = if json { "application/json" } else { "text/plain; charset=utf-8" };
     write!(
         out,
         "HTTP/1.1 {status} {phrase}\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nX-Nexus-Error: {code}\r\n",

@@ -7,14 +7,15 @@ use super::End;
 use crate::connection::{After, Client};
 use crate::exchange::Exchange;
 use crate::flow::Flow;
+use crate::grpc;
 use crate::http1::body::Framing;
-use crate::http1::egress::{self, Changes, Given, OwnAnswer, Reply};
+use crate::http1::egress::{self, Changes, Form, Given, OwnAnswer, Reply};
 use crate::http1::gate::Request;
 use crate::http1::head::{Version, members};
 use crate::log::Record;
 use crate::pool::admission::Refused;
 use crate::reason::{Fault, Reason};
-use crate::route::{Action, Route};
+use crate::route::{Action, Fields, HeadFields, Route};
 
 /// Why a request has no other answer.
 pub struct Refusal {
@@ -58,7 +59,7 @@ pub async fn refuse(exchange: &mut Exchange<'_>, refusal: Refusal) -> End {
     let keep_alive = (facts.fault != Fault::Client || is_harmless)
         && may_keep_alive(exchange.client, request, &exchange.upload);
     let mut out = std::mem::take(&mut exchange.interim);
-    let json = wants_json(request, exchange.upload.bytes());
+    let form = form(request, exchange.upload.bytes());
     let (to_head, version) = (request.is_head, request.head.version);
     let hsts = exchange.client.hsts();
     let hsts = hsts.as_deref().unwrap_or_default();
@@ -67,7 +68,7 @@ pub async fn refuse(exchange: &mut Exchange<'_>, refusal: Refusal) -> End {
             reason,
             attempts,
             retry_after,
-            json,
+            form,
             to_head,
             version,
             keep_alive,
@@ -135,13 +136,19 @@ async fn give(exchange: &mut Exchange<'_>, given: Given<'_>) -> End {
     End { status: given.status, bytes_out, reason: None, after }
 }
 
-/// Says whether the client prefers JSON to text for people.
-fn wants_json(request: &Request, bytes: &[u8]) -> bool {
+/// Says what the client wants an answer of Nexus's own to look like.
+fn form(request: &Request, bytes: &[u8]) -> Form {
+    let fields = HeadFields { bytes, fields: &request.head.fields };
+    if fields.first(b"content-type").is_some_and(grpc::is_it) {
+        return Form::Grpc;
+    }
     let is_accept = |label: &[u8]| label.eq_ignore_ascii_case(b"accept");
     let fields = request.head.fields.iter().filter(|field| is_accept(field.label.of(bytes)));
     let first = fields.flat_map(|field| members(field.value.of(bytes))).next();
     let kind = first.and_then(|member| member.split(|byte| *byte == b';').next());
-    kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"))
+    let is_json =
+        kind.is_some_and(|kind| kind.trim_ascii().eq_ignore_ascii_case(b"application/json"));
+    if is_json { Form::Json } else { Form::Text }
 }
 
 /// Answers bytes that are no request that could be forwarded; the connection cannot go on.
@@ -158,7 +165,7 @@ pub async fn refuse_named(client: &mut Client, words: (&[u8], &[u8]), reason: Re
             reason,
             attempts: 0,
             retry_after: None,
-            json: false,
+            form: Form::Text,
             to_head: false,
             version,
             keep_alive: false,

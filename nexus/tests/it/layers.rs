@@ -4,9 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules: facts in, values out.
-const POLICY: [&str; 22] = [
+const POLICY: [&str; 24] = [
     "http1",
     "http1.rs",
+    "grpc.rs",
     "http2/frames",
     "http2/frames.rs",
     "retry.rs",
@@ -27,11 +28,12 @@ const POLICY: [&str; 22] = [
     "route",
     "route.rs",
     "way.rs",
+    "websocket.rs",
 ];
 
 /// What policy may import besides itself: the vector that a head's index lives in.
-const POLICY_IMPORTS: [&str; 8] =
-    ["http1", "reason", "recycle", "health", "retry", "route", "picker", "tls"];
+const POLICY_IMPORTS: [&str; 9] =
+    ["http1", "reason", "recycle", "health", "retry", "route", "picker", "tls", "grpc"];
 
 fn rust_files(path: &Path, found: &mut Vec<PathBuf>) {
     if path.is_dir() {

@@ -15,6 +15,7 @@ mod config;
 mod contract;
 mod ejection;
 mod failover;
+mod grpc;
 mod health;
 mod hedging;
 mod layers;

@@ -74,3 +74,37 @@ fn what_follows_a_declined_upgrade_is_http() {
     assert_eq!(backend.count(), 2, "row 71: the second is a request of its own");
     assert!(!backend.seen()[1].head.contains("Upgrade"), "row 71");
 }
+
+#[test]
+fn both_sides_of_a_websocket_are_told_that_nexus_stops() {
+    let (told, hears) = std::sync::mpsc::channel();
+    let backend = raw(move |mut stream| {
+        if raw_head(&mut stream).is_empty() {
+            return;
+        }
+        let answer = "HTTP/1.1 101 Switching Protocols|Connection: Upgrade|Upgrade: websocket||";
+        // A frame comes at once, half of a second one later: its end is waited for.
+        stream.write_all(&[&lines(answer)[..], b"\x81\x02hi\x81\x04ab"].concat()).unwrap();
+        let mut farewell = [0; 8];
+        stream.read_exact(&mut farewell[..2]).unwrap();
+        stream.write_all(b"cd").unwrap();
+        stream.read_exact(&mut farewell[2..]).unwrap();
+        told.send(farewell).unwrap();
+        stream.write_all(&[0x88, 2, 0x03, 0xe9]).unwrap();
+    });
+    let mut settings = settings(&[backend]);
+    settings.timeouts.shutdown = Duration::from_secs(3);
+    let nexus = start(settings);
+    let mut client = Client::connect(&nexus);
+    client.send(&lines(UPGRADE));
+    client.reader.head().unwrap();
+    assert_eq!(client.reader.exactly(8), b"\x81\x02hi\x81\x04ab");
+    let draining = std::thread::spawn(move || nexus.drain());
+    let [opcode, len, a, b, _, _, high, low] = hears.recv().unwrap();
+    assert_eq!([opcode, len, high ^ a, low ^ b], [0x88, 0x82, 0x03, 0xe9]);
+    assert_eq!(client.reader.exactly(6), b"cd\x88\x02\x03\xe9");
+    // It says that it has understood; then all is over before the time is.
+    client.send(&[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe9]);
+    assert_eq!(client.reader.rest(), b"");
+    draining.join().unwrap();
+}

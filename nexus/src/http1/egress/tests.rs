@@ -124,7 +124,7 @@ fn an_own_answer_says_why() {
         reason: Reason::NoBackendAvailable,
         retry_after: None,
         attempts: 0,
-        json: true,
+        form: Form::Json,
         to_head: false,
         version: Version::Http11,
         keep_alive: true,
