@@ -17,7 +17,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendUrl, Serial, now_ms};
+use crate::backend::{Backend, BackendUrl, Scheme, Serial, now_ms};
 use crate::ejection::{Ejection, Others, Peers, Rules as Bans};
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
 use crate::reason::Reason;
@@ -92,7 +92,10 @@ impl Pool {
     ) -> Self {
         let backends = old.iter().flat_map(|old| &old.backends);
         let known: HashMap<_, _> = backends.map(|backend| (&backend.url, backend)).collect();
-        let known = |url: &BackendUrl| known.get(url).copied().cloned();
+        let is_as_before = old.is_some_and(|old| old.settings.tls == settings.tls);
+        // Of one that has to prove something else no connection is kept: it is another.
+        let is_kept = |url: &BackendUrl| url.scheme != Scheme::Https || is_as_before;
+        let known = |url: &BackendUrl| known.get(url).filter(|_| is_kept(url)).copied().cloned();
         let made = |url: &BackendUrl| {
             let backend = Backend::new(url.clone(), Arc::clone(bell), settings.probing.guess());
             // Where all are new they are equals.

@@ -212,9 +212,11 @@ pub struct BackendSettings {
 }
 
 impl BackendSettings {
-    /// Returns how many requests it may have under way: each takes a connection.
+    /// Returns how many requests it may have under way: each takes a connection, unless one may
+    /// carry many.
     pub fn under_way_max(&self) -> Option<u32> {
-        [self.requests_max, self.connections_max].into_iter().flatten().min()
+        let connections = self.connections_max.filter(|_| !self.url.scheme.may_multiplex());
+        [self.requests_max, connections].into_iter().flatten().min()
     }
 }
 

@@ -319,3 +319,6 @@ fn number(value: &[u8]) -> Result<u64, Unspeakable> {
 pub fn chunk_size(out: &mut Vec<u8>, len: usize) {
     crate::http1::egress::chunk_size(out, len);
 }
+
+#[cfg(test)]
+mod tests;
