@@ -27,6 +27,9 @@ use crate::reason::Reason;
 use crate::stream::Stream;
 use crate::worker::{Picked, Worker};
 
+/// What stands for the most streams that a backend takes until it has said it: more than it can say.
+const UNSAID: usize = usize::MAX - 1;
+
 /// How often a connection is looked after.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -55,6 +58,8 @@ struct Shared {
     downs: u32,
     /// Whether it takes no more requests.
     is_over: Cell<bool>,
+    /// Rung when its backend has said how it wants to be asked, or it is over.
+    news: Notify,
 }
 
 impl Shared {
@@ -65,6 +70,27 @@ impl Shared {
             && self.downs == backend.downs()
             && self.streams.get() < theirs.min(STREAMS_MAX)
             && self.is_ready()
+    }
+
+    /// Says whether the backend has told how many streams it takes, and which.
+    fn is_settled(&self) -> bool {
+        self.requests.current_max_send_streams() != UNSAID
+    }
+
+    /// Waits until it has: a request that came before could be one too many, and an upgrade one
+    /// that the backend does not know to be allowed (RFC 8441 §3).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the connection is over.
+    async fn settle(&self) -> Result<(), Reason> {
+        while !self.is_settled() {
+            if self.is_over.get() {
+                return Err(Reason::BackendReset);
+            }
+            self.news.notified().await;
+        }
+        Ok(())
     }
 
     /// Says whether the backend has not told to go away.
@@ -209,6 +235,7 @@ fn builder() -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
+        .initial_max_send_streams(UNSAID)
         .initial_connection_window_size(WINDOW_CONNECTION_BYTES)
         .initial_window_size(WINDOW_STREAM_BYTES)
         .max_header_list_size(HEAD_BYTES_MAX)
@@ -241,8 +268,8 @@ pub async fn begin(
         since: Cell::new(now),
         downs: backend.downs(),
         is_over: Cell::new(false),
+        news: Notify::new(),
     });
-    worker.http2.borrow_mut().put(backend, Rc::clone(&shared));
     let slot = Slot::take(worker, &shared, false);
     let (weak, deadlines) = (Rc::downgrade(&shared), Rc::clone(&worker.deadlines));
     let stall = backend.pool().settings.timeouts.stall;
@@ -251,9 +278,14 @@ pub async fn begin(
         let _lease = lease;
         let deadline = deadlines.lend();
         deadline.set(LOOK);
+        let mut is_settled = false;
         poll_fn(|cx| {
             if Pin::new(&mut connection).poll(cx).is_ready() {
                 return Poll::Ready(());
+            }
+            if !is_settled && let Some(shared) = weak.upgrade().filter(|open| open.is_settled()) {
+                is_settled = true;
+                shared.news.notify_one();
             }
             while deadline.poll_passed(cx) {
                 if deadlines.is_over() || pulse.is_dead(cx, deadlines.now(), stall) {
@@ -266,7 +298,10 @@ pub async fn begin(
         .await;
         if let Some(shared) = weak.upgrade() {
             shared.is_over.set(true);
+            shared.news.notify_one();
         }
     });
+    shared.settle().await?;
+    worker.http2.borrow_mut().put(backend, shared);
     Ok(slot)
 }

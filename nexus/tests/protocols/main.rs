@@ -5,7 +5,6 @@
 //! curl, openssl, h2load, tonic and tungstenite.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it is")]
-#![expect(dead_code, reason = "the rows of upgrades come with what mends them")]
 
 mod backend;
 mod client;

@@ -5,6 +5,8 @@ mod failover;
 mod grpc;
 mod interims;
 mod messages;
+mod streams;
+mod tunnels;
 
 use std::sync::OnceLock;
 
@@ -44,8 +46,9 @@ impl Row {
 
 /// All rows, in the table's order.
 pub(crate) fn all() -> Vec<Row> {
-    let groups = [messages::rows(), interims::rows(), grpc::rows(), aborts::rows()];
-    groups.into_iter().flatten().chain(failover::rows()).collect()
+    let groups =
+        [messages::rows(), interims::rows(), grpc::rows(), tunnels::rows(), aborts::rows()];
+    groups.into_iter().flatten().chain(failover::rows()).chain(streams::rows()).collect()
 }
 
 /// How long a long body is.
