@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::Upstream;
+use crate::backend::Scheme;
 use crate::backend::connections::Lease;
 use crate::dial::{self, Clock};
 use crate::http2::Asking;
@@ -51,7 +52,8 @@ pub async fn connect(
     order: Order,
     clock: &impl Clock,
 ) -> Result<Upstream, Reason> {
-    let is_shared = backend.speaks_http2.load(Ordering::Relaxed);
+    let is_shared =
+        backend.url.scheme == Scheme::H2c || backend.speaks_http2.load(Ordering::Relaxed);
     if is_shared
         && !order.fresh
         && let Some(slot) = wait(worker, backend, order.limit, clock).await?
@@ -100,7 +102,7 @@ async fn open(
     let stream = dial::dial(backend, &backend.terms()?, order.limit, clock).await?;
     let speaks_http2 = match &stream {
         Stream::Tls(tls) => tls.speaks_http2(),
-        _ => backend.url.scheme == crate::backend::Scheme::H2c,
+        _ => backend.url.scheme == Scheme::H2c,
     };
     backend.speaks_http2.store(speaks_http2, Ordering::Relaxed);
     if !speaks_http2 {

@@ -8,10 +8,14 @@ use tokio::sync::Barrier;
 use super::Row;
 use crate::backend::Served;
 use crate::outcome::{Outcome, same, text};
+use crate::wire::Wire;
 use crate::world::World;
 
 pub(super) fn rows() -> Vec<Row> {
-    vec![Row::new("as many streams as the backend takes, more connections for more", limited)]
+    vec![
+        Row::new("as many streams as the backend takes, more connections for more", limited),
+        Row::new("requests at once share a connection where they can", shared),
+    ]
 }
 
 /// Asks so much at once that nobody is answered before all are there; returns how many requests
@@ -36,7 +40,7 @@ async fn at_once(world: &World, count: usize, streams_max: u32) -> Outcome<Vec<u
     )?;
     let nexus = world.nexus(&[&backend]).await?;
     let client = world.client(&nexus).await?;
-    if world.back.is_http2() {
+    if world.back == Wire::Http2 {
         client.get("/first").await?.whole().await?; // What it speaks, it says in a handshake.
     }
     let mut calls = Vec::new();
@@ -57,5 +61,14 @@ async fn limited(world: World) -> Outcome {
         "requests by connection",
         counts,
         if world.back.is_http2() { vec![2; 3] } else { vec![1; 6] },
+    )
+}
+
+async fn shared(world: World) -> Outcome {
+    let counts = at_once(&world, 20, 100).await?;
+    same(
+        "requests by connection",
+        counts,
+        if world.back.is_http2() { vec![20] } else { vec![1; 20] },
     )
 }
