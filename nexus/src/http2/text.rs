@@ -278,7 +278,12 @@ pub fn to_response(
             }
         }
     }
-    let status = if switches { 200 } else { head.status };
+    let status = match head.status {
+        101 if switches => 200,
+        // Any of these would open the tunnel (RFC 9110 §9.3.6), and the backend has opened none.
+        200..300 if to_connect => 502,
+        status => status,
+    };
     let mut response = http::Response::new(());
     *response.status_mut() = StatusCode::from_u16(status).map_err(|_| Unspeakable)?;
     *response.headers_mut() = headers;

@@ -21,6 +21,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("WebSocket: the client leaves, the backend sees it", left_by_client),
         Row::new("WebSocket: the backend leaves, the client sees it", left_by_backend),
         Row::new("WebSocket: a backend that refuses", refused),
+        Row::new("WebSocket: a backend that knows nothing of it", unknown),
     ]
 }
 
@@ -175,4 +176,26 @@ async fn refused(world: World) -> Outcome {
     let mut call = world.client(&nexus).await?.upgrade("/chat").await?;
     let (head, body) = call.whole().await?;
     same("answer", (head.status().as_u16(), text(&body).as_str()), (403, "no"))
+}
+
+/// One that takes it for a GET, and answers: whoever asked must not take that for a tunnel.
+async fn unknown(world: World) -> Outcome {
+    let backend = world.backend_with(
+        |terms| terms.takes_connect = false,
+        |mut served: Served| async move {
+            same("method", served.request.method(), &Method::GET)?;
+            served.begin(http::Response::new(()), Body::Length(5)).await?;
+            served.sink()?.send("hello".into()).await?;
+            served.sink()?.finish().await?;
+            Ok(served)
+        },
+    )?;
+    let nexus = world.nexus(&[&backend]).await?;
+    let mut call = world.client(&nexus).await?.upgrade("/chat").await?;
+    let head = call.answer.head().await?;
+    match call.sink {
+        Sink::Http1(..) => same("status", head.status().as_u16(), 200),
+        // Any 2xx would be a tunnel (RFC 8441 §4, RFC 9110 §9.3.6).
+        Sink::Http2(_) => ensure(!head.status().is_success(), || format!("{}", head.status())),
+    }
 }
