@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::frames::{FrameWatch, Verdict};
+use crate::buffer::Buffer;
 use crate::deadline::{Deadlines, TICK};
 use crate::stream::{Next, Stream};
 
@@ -86,8 +87,12 @@ impl AsyncRead for Carrier {
     ) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         if self.first.is_empty() {
-            let read = ready!(self.stream.poll_read(cx, into.initialize_unfilled()))?;
-            into.advance(read);
+            // By way of a buffer that is ready: making all of `into` ready costs more than copying
+            // what comes.
+            let mut buffer = Buffer::small();
+            let len = into.remaining().min(buffer.len());
+            let read = ready!(self.stream.poll_read(cx, &mut buffer[..len]))?;
+            into.put_slice(&buffer[..read]);
         } else {
             let len = self.first.len().min(into.remaining());
             into.put_slice(&self.first[..len]);

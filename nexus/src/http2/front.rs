@@ -122,10 +122,11 @@ impl Front {
         let under_way = UnderWay::new(&self.streams);
         let stream = Stream::Asked(Box::new(Asked::new(request, respond)));
         let client = self.client.with_stream(stream);
-        tokio::task::spawn_local(async move {
+        // In a box: tasks are moved about before they run.
+        tokio::task::spawn_local(Box::pin(async move {
             connection::serve_one(client).await;
             drop(under_way);
-        });
+        }));
     }
 
     /// Looks after the connection; says whether it is dead.

@@ -8,6 +8,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use http::uri::Authority;
@@ -210,6 +211,7 @@ pub fn to_request(
     (scheme, takes_upgrades): (&str, bool),
 ) -> Result<(http::Request<()>, Framing, Option<Upgrade>), Unspeakable> {
     let mut headers = HeaderMap::with_capacity(head.fields.len());
+    let shared = Bytes::copy_from_slice(bytes);
     let (mut host, mut framing) = (&b""[..], Framing::None);
     let mut upgrade = None;
     for field in head.fields.iter() {
@@ -224,7 +226,7 @@ pub fn to_request(
                 if name == Name::ContentLength {
                     framing = Framing::Length(number(value)?);
                 }
-                append(&mut headers, bytes, field)?;
+                append(&mut headers, &shared, field)?;
             }
         }
     }
@@ -260,6 +262,7 @@ pub fn to_response(
     (to_head, to_connect): (bool, bool),
 ) -> Result<(http::Response<()>, Framing), Unspeakable> {
     let mut headers = HeaderMap::with_capacity(head.fields.len());
+    let shared = Bytes::copy_from_slice(bytes);
     let switches = to_connect && head.status == 101;
     let mut framing = if switches { Framing::UntilClose } else { Framing::None };
     for field in head.fields.iter() {
@@ -274,7 +277,7 @@ pub fn to_response(
                         length => Framing::Length(length),
                     };
                 }
-                append(&mut headers, bytes, field)?;
+                append(&mut headers, &shared, field)?;
             }
         }
     }
@@ -309,9 +312,11 @@ fn is_proof(label: &[u8]) -> bool {
     label.eq_ignore_ascii_case(b"sec-websocket-accept")
 }
 
-fn append(headers: &mut HeaderMap, bytes: &[u8], field: &Field) -> Result<(), Unspeakable> {
+/// Adds a field, whose value stays where it is.
+fn append(headers: &mut HeaderMap, bytes: &Bytes, field: &Field) -> Result<(), Unspeakable> {
     let name = HeaderName::from_bytes(field.label.of(bytes)).map_err(|_| Unspeakable)?;
-    let value = HeaderValue::from_bytes(field.value.of(bytes)).map_err(|_| Unspeakable)?;
+    let value = bytes.slice_ref(field.value.of(bytes));
+    let value = HeaderValue::from_maybe_shared(value).map_err(|_| Unspeakable)?;
     headers.append(name, value);
     Ok(())
 }
