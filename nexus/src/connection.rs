@@ -18,6 +18,7 @@ use crate::deadline::{Deadline, TICK};
 use crate::flow::Flow;
 use crate::http1::gate::{self, Admission};
 use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead, TARGET_BYTES_MAX};
+use crate::http1::origin::Origin;
 use crate::http2;
 use crate::http2::front::PREFACE;
 use crate::listen::{Door, Patience};
@@ -27,7 +28,7 @@ use crate::respond::own;
 use crate::settings::HttpsRedirect;
 use crate::stream::socket::Socket;
 use crate::stream::{Next, Stream};
-use crate::worker::{Open, Worker};
+use crate::worker::{Open, View, Worker};
 
 pub use handshake::Secured;
 
@@ -65,6 +66,8 @@ pub struct Client {
     pub secured: Option<Rc<Secured>>,
     /// Where it comes from.
     pub ip: IpAddr,
+    /// Whom its request is from, once that has met the proxy.
+    pub origin: Origin,
 }
 
 /// What becomes of a connection after a request.
@@ -138,8 +141,8 @@ impl Client {
     fn new(worker: Rc<Worker>, door: Rc<Door>, stream: Stream, ip: IpAddr) -> Self {
         let deadline = worker.deadlines.lend();
         let accepted = worker.deadlines.now();
-        let (idle_since, is_new, secured) = (accepted, false, None);
-        Self { worker, door, stream, deadline, accepted, idle_since, is_new, secured, ip }
+        let (idle_since, is_new, secured, origin) = (accepted, false, None, Origin::of(ip));
+        Self { worker, door, stream, deadline, accepted, idle_since, is_new, secured, ip, origin }
     }
 
     /// Returns the client of one request, which `stream` carries.
@@ -147,6 +150,12 @@ impl Client {
         let (worker, door) = (Rc::clone(&self.worker), Rc::clone(&self.door));
         let secured = self.secured.clone();
         Self { secured, ..Self::new(worker, door, stream, self.ip) }
+    }
+
+    /// Finds out whom a request is from, whose head lies in `bytes`.
+    pub fn meet(&mut self, view: &View, request: &gate::Request, bytes: &[u8]) {
+        let fields = &request.head.fields;
+        self.origin = Origin::find(self.ip, bytes, fields, |ip| view.settings.trusts(ip));
     }
 
     /// Takes the connection away, for something else than HTTP/1.

@@ -14,6 +14,7 @@ use pool::pool;
 pub use question::{BadQuestion, Question};
 
 use crate::http1::gate::Request;
+use crate::http1::origin;
 use crate::reason::Reason;
 use crate::route::{self, Action, Facts, HeadFields, Modifiers, Route, Split, Table};
 use crate::snapshot::Snapshot;
@@ -117,7 +118,12 @@ pub fn explain(
         }
     };
     let fields = HeadFields { bytes: &bytes, fields: &request.head.fields };
-    let facts = route::Facts::of(&request, &fields, question.client);
+    let trusts = |ip| snapshot.settings.trusts(ip);
+    let client = origin::Origin::find(question.client, &bytes, &request.head.fields, trusts).ip;
+    if client != question.client {
+        told.request += &format!(" for {client}");
+    }
+    let facts = route::Facts::of(&request, &fields, client);
     let asked = Asked { request: &request, facts: &facts };
     let Some(table) = &snapshot.settings.routes else {
         "goes to the only pool: there are no routes".clone_into(&mut told.outcome);

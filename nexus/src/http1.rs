@@ -16,4 +16,5 @@ pub mod chunked;
 pub mod egress;
 pub mod gate;
 pub mod head;
+pub mod origin;
 pub mod response;

@@ -37,7 +37,7 @@ impl Choice {
         }
         let (request, bytes) = (&exchange.request, exchange.upload.bytes());
         let fields = route::HeadFields { bytes, fields: &request.head.fields };
-        let facts = route::Facts::of(request, &fields, exchange.client.ip);
+        let facts = route::Facts::of(request, &fields, exchange.client.origin.ip);
         let key = if has_key { pool.settings.hash_key.of(&facts) } else { 0 };
         let session = pool.sessions.as_ref().map(|all| all.find(&facts, session::now()));
         Self { key, session: session.unwrap_or_default() }

@@ -36,9 +36,10 @@ pub async fn serve(
     began: Option<Instant>,
 ) -> (After, Option<(Buffer, usize)>) {
     let view = client.worker.view(); // One view, from here to the last byte.
+    client.meet(&view, &request, upload.bytes());
     let way = match client.redirect() {
         Some(https) => to_https(https, &request, &upload),
-        None => find_way(&view, &request, &upload, client.ip),
+        None => find_way(&view, &request, &upload, client.origin.ip),
     };
     let mut exchange = Exchange::new(client, view, request, upload, way.route);
     let mut attempts = Attempts::since(began);
@@ -204,7 +205,7 @@ fn write_log(
     let bytes = exchange.upload.bytes();
     let head = &exchange.request.head;
     exchange.client.worker.write_log(&Record {
-        client: exchange.client.ip,
+        client: exchange.client.origin.ip,
         method: head.method.of(bytes),
         target: head.target.of(bytes),
         status: end.status,

@@ -39,6 +39,26 @@ fn without_routes_there_is_one_pool_and_everybody_begins_up() {
 }
 
 #[test]
+fn a_trusted_client_is_believed_whom_the_request_is_from() {
+    const FILE: &str = "
+trusted_proxies: [10.0.0.0/8]
+pools: { web: { backends: [http://b1:1] }, office: { backends: [http://b2:1] } }
+routes: [{ pool: web }, { match: { clients: 1.2.3.0/24 }, pool: office }]";
+    let config = config::load("nexus.yaml", &File(FILE)).config.expect("it has no problems");
+    let snapshot = Snapshot::build(config.into_settings(), None, &std::sync::Arc::default(), 0);
+    let question = Question {
+        method: "GET".to_owned(),
+        host: "a".to_owned(),
+        path: "/".to_owned(),
+        headers: vec![("X-Forwarded-For".to_owned(), "6.6.6.6, 1.2.3.4".to_owned())],
+        client: "10.0.0.1".parse().unwrap(),
+    };
+    let told = explain(&snapshot, Origin::Running, &question).unwrap();
+    assert_eq!(told.request, "GET http://a/ from 10.0.0.1 for 1.2.3.4");
+    assert_eq!(told.outcome, "goes to pool office");
+}
+
+#[test]
 fn a_split_by_chance_tells_of_every_side_with_its_part() {
     const FILE: &str = "
 pools: { web: { backends: [http://b1:1] }, canary: { backends: [http://b2:1] } }

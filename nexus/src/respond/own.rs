@@ -211,6 +211,7 @@ pub async fn options(
     upload: &Flow,
     began: Option<Instant>,
 ) -> After {
+    client.meet(&client.worker.view(), request, upload.bytes());
     let keep_alive = may_keep_alive(client, request, upload);
     let mut out = Vec::new();
     client
@@ -220,7 +221,7 @@ pub async fn options(
     if let Some(began) = began {
         let bytes = upload.bytes();
         client.worker.write_log(&Record {
-            client: client.ip,
+            client: client.origin.ip,
             method: request.head.method.of(bytes),
             target: request.head.target.of(bytes),
             status: 204,

@@ -98,7 +98,7 @@ const TOP_KEYS: &[Key] = &[
         "trusted_proxies",
         Many(&One(Scalar::Network)),
         Is("[]"),
-        "Clients whose `X-Forwarded-*` fields are believed.",
+        "Proxies that are believed whom their requests are from: the client is the first address in `X-Forwarded-For`, from the right, that is none of theirs.",
         "[10.0.0.0/8, \"::1\"]",
     )
     .known_as(&["set_real_ip_from", "trusted_ips"]),

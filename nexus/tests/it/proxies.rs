@@ -1,0 +1,96 @@
+//! Stories of Nexus behind and in front of other proxies: who the client really is, and who is told.
+
+use std::sync::mpsc::channel;
+
+use nexus::app::Nexus;
+use nexus::config::{self, World};
+use nexus::settings::Settings;
+
+use crate::world::{Backend, Client, PATIENCE, Sink, lines, start, until};
+
+/// A world of one file.
+struct File(String);
+
+impl World for File {
+    fn read(&self, _: &str) -> Result<String, String> {
+        Ok(self.0.clone())
+    }
+
+    fn list(&self, _: &str) -> Result<Vec<String>, String> {
+        Ok(Vec::new())
+    }
+
+    fn env(&self, _: &str) -> Option<String> {
+        None
+    }
+}
+
+/// Reads settings for a test from YAML: one worker, no log, one probe.
+#[track_caller]
+fn configured(text: &str) -> Settings {
+    let text = format!("{text}\nworkers: 1\n");
+    let loaded = config::load("nexus.yaml", &File(text));
+    let causes: Vec<_> = loaded.problems.iter().map(|problem| problem.cause.clone()).collect();
+    let mut settings = loaded.config.unwrap_or_else(|| panic!("{causes:?}")).into_settings();
+    settings.access_log = None;
+    settings.timeouts.shutdown = PATIENCE / 4;
+    settings
+}
+
+/// Sends a request with these further lines.
+fn ask(client: &mut Client, lines_said: &str) -> String {
+    let (_, body) = client.ask(&lines(&format!("GET / HTTP/1.1|Host: a|{lines_said}|")));
+    String::from_utf8(body).unwrap()
+}
+
+#[test]
+fn routes_limits_and_the_log_go_by_the_client_behind_trusted_proxies() {
+    let (web, office) = (Backend::named("web"), Backend::named("office"));
+    let mut settings = configured(&format!(
+        "
+listen: 127.0.0.1:0
+trusted_proxies: [127.0.0.0/8, 10.0.0.0/8]
+pools: {{ web: {{ backends: [{}] }}, office: {{ backends: [{}] }} }}
+routes:
+  - {{ pool: web, rate_limit: {{ rate: 2/h }} }}
+  - {{ match: {{ clients: 1.2.3.0/24 }}, pool: office }}",
+        web.address, office.address
+    ));
+    settings.access_log = Some(nexus::log::LogFormat::Text);
+    let (written, log) = channel();
+    let nexus = Nexus::start(settings, Sink(written)).unwrap();
+    let mut client = Client::connect(&nexus);
+    assert_eq!(ask(&mut client, "X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.0.0.2|"), "office");
+    // On one connection each request has its own client, with its own limit.
+    for from in ["6.6.6.6", "7.7.7.7", "8.8.8.8:80"] {
+        assert_eq!(ask(&mut client, &format!("X-Forwarded-For: {from}|")), "web");
+        assert_eq!(ask(&mut client, &format!("X-Forwarded-For: {from}|")), "web");
+        assert!(ask(&mut client, &format!("X-Forwarded-For: {from}|")).contains("rate_limited"));
+    }
+    assert_eq!(ask(&mut client, ""), "web");
+    let seen = &office.seen()[0];
+    let told = "X-Forwarded-For: 6.6.6.6, 1.2.3.4, 10.0.0.2, 127.0.0.1";
+    assert!(seen.has_line(told), "{}", seen.head);
+    drop(nexus);
+    let log: String = log.iter().collect();
+    for client in ["1.2.3.4", "6.6.6.6", "7.7.7.7", "8.8.8.8", "127.0.0.1"] {
+        assert!(log.contains(client), "{client}: {log}");
+    }
+    assert!(!log.contains("10.0.0.2"), "{log}");
+}
+
+#[test]
+fn a_client_that_is_not_trusted_cannot_be_somebody_else() {
+    let (web, office) = (Backend::named("web"), Backend::named("office"));
+    let nexus = start(configured(&format!(
+        "
+listen: 127.0.0.1:0
+trusted_proxies: [10.0.0.0/8]
+pools: {{ web: {{ backends: [{}] }}, office: {{ backends: [{}] }} }}
+routes: [{{ pool: web }}, {{ match: {{ clients: 1.2.3.0/24 }}, pool: office }}]",
+        web.address, office.address
+    )));
+    assert_eq!(ask(&mut Client::connect(&nexus), "X-Forwarded-For: 1.2.3.4|"), "web");
+    until("it is seen", || web.count() == 1);
+    assert!(web.seen()[0].has_line("X-Forwarded-For: 127.0.0.1"), "{}", web.seen()[0].head);
+}
