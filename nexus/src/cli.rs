@@ -10,6 +10,7 @@ use crate::backend::BackendUrl;
 use crate::config::Scalar;
 use crate::config::nearest;
 use crate::config::quantity::{address, admin_address, network};
+use crate::http1::forwarded::ForwardedFields;
 use crate::listen;
 use crate::log::LogFormat;
 use crate::picker::Algorithm;
@@ -269,6 +270,7 @@ impl Flags {
                 shutdown: self.shutdown_timeout,
             },
             trusted: self.trusted_proxy,
+            forwarded_fields: ForwardedFields::default(),
             half_close: self.allow_half_close,
             connections_max: self.max_connections.map_or(fit, |max| max as usize),
             handshakes_max: crate::tls::settings::HANDSHAKES_MAX,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use crate::http1::forwarded::ForwardedFields;
 use crate::listen;
 use crate::log::LogFormat;
 use crate::route::{Action, Modifiers, PathPattern, RouteTimeouts, Table};
@@ -99,8 +100,10 @@ pub struct Config {
     pub workers: usize,
     /// The timeouts that are not a pool's.
     pub timeouts: Timeouts,
-    /// Clients whose `X-Forwarded-*` fields are believed.
+    /// Proxies that are believed whom their requests are from.
     pub trusted: Vec<IpNet>,
+    /// By which fields that is said, and backends are told.
+    pub forwarded_fields: ForwardedFields,
     /// Whether a client that has closed its sending side still gets its answer.
     pub half_close: bool,
     /// Client connections open at once; `None` is as many as the limit of open files allows.
@@ -170,6 +173,7 @@ impl Config {
             workers: self.workers,
             timeouts: self.timeouts,
             trusted: self.trusted,
+            forwarded_fields: self.forwarded_fields,
             half_close: self.half_close,
             connections_max: self.connections_max.unwrap_or_else(listen::connections_that_fit),
             handshakes_max: self.handshakes_max,

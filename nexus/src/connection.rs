@@ -154,8 +154,8 @@ impl Client {
 
     /// Finds out whom a request is from, whose head lies in `bytes`.
     pub fn meet(&mut self, view: &View, request: &gate::Request, bytes: &[u8]) {
-        let fields = &request.head.fields;
-        self.origin = Origin::find(self.ip, bytes, fields, |ip| view.settings.trusts(ip));
+        let (fields, said_by) = (&request.head.fields, view.settings.forwarded_fields);
+        self.origin = Origin::find(self.ip, bytes, fields, said_by, |ip| view.settings.trusts(ip));
     }
 
     /// Takes the connection away, for something else than HTTP/1.

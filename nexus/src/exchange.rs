@@ -294,7 +294,14 @@ impl Exchange<'_> {
         let changes = Changes { target: self.target.as_deref(), fields, cookie: None };
         let authority = backend.url.authority.as_bytes();
         let (mut out, bytes) = (Vec::new(), self.upload.bytes());
-        egress::request(&mut out, bytes, request, told(self.client), authority, changes);
+        egress::request(
+            &mut out,
+            bytes,
+            request,
+            told(self.client, &self.view),
+            authority,
+            changes,
+        );
         if request.body == Framing::Chunked && !body.is_empty() {
             egress::chunk_size(&mut out, body.len());
             out.extend_from_slice(body);
@@ -310,7 +317,7 @@ impl Exchange<'_> {
 
     /// Puts the request at its start.
     pub fn start(&mut self, backend: &Backend) {
-        let client = told(self.client);
+        let client = told(self.client, &self.view);
         self.upload.rewind();
         let (request, authority) = (&self.request, backend.url.authority.as_bytes());
         let to_chunked = request.body == Framing::Chunked;
@@ -498,11 +505,12 @@ impl Exchange<'_> {
 }
 
 /// Returns what a backend is told of the client.
-fn told(client: &Client) -> egress::Client<'_> {
+fn told<'c>(client: &'c Client, view: &View) -> egress::Client<'c> {
     let secured = client.secured.as_deref();
     egress::Client {
         ip: client.ip,
         is_trusted: client.origin.is_trusted,
+        told_by: view.settings.forwarded_fields,
         is_secured: secured.is_some(),
         certificate: secured.and_then(|secured| secured.certificate.as_ref()),
     }

@@ -119,8 +119,10 @@ pub fn explain(
     };
     let fields = HeadFields { bytes: &bytes, fields: &request.head.fields };
     let trusts = |ip| snapshot.settings.trusts(ip);
-    let client = origin::Origin::find(question.client, &bytes, &request.head.fields, trusts).ip;
-    if client != question.client {
+    let (peer, said_by) = (question.client, snapshot.settings.forwarded_fields);
+    let who = origin::Origin::find(peer, &bytes, &request.head.fields, said_by, trusts);
+    let client = who.ip;
+    if client != peer {
         told.request += &format!(" for {client}");
     }
     let facts = route::Facts::of(&request, &fields, client);

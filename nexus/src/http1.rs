@@ -14,6 +14,7 @@
 pub mod body;
 pub mod chunked;
 pub mod egress;
+pub mod forwarded;
 pub mod gate;
 pub mod head;
 pub mod origin;

@@ -301,6 +301,8 @@ impl Plan {
         value("timeouts.backend_idle", &a.idle_backend, &b.idle_backend);
         value("timeouts.shutdown", &a.shutdown, &b.shutdown);
         value("trusted_proxies", &Listed(&old.trusted), &Listed(&new.trusted));
+        let fields = |settings: &Settings| settings.forwarded_fields.name();
+        value("forwarded_fields", &Word(fields(old)), &Word(fields(new)));
         value("allow_half_close", &old.half_close, &new.half_close);
         value("max_connections", &old.connections_max, &new.connections_max);
         value("max_handshakes", &old.handshakes_max, &new.handshakes_max);

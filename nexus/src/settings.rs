@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use crate::backend::{BackendUrl, Scheme};
 use crate::ejection::Rules;
 use crate::health::Verdict;
+use crate::http1::forwarded::ForwardedFields;
 use crate::log::LogFormat;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
@@ -343,8 +344,10 @@ pub struct Settings {
     pub workers: usize,
     /// The timeouts that are not a pool's.
     pub timeouts: Timeouts,
-    /// Clients whose `X-Forwarded-*` fields are believed.
+    /// Proxies that are believed whom their requests are from.
     pub trusted: Vec<IpNet>,
+    /// By which fields proxies say whom requests are from, and backends are told.
+    pub forwarded_fields: ForwardedFields,
     /// Whether a client that has closed its sending side still gets its answer.
     pub half_close: bool,
     /// Client connections open at once, over all workers.
@@ -360,7 +363,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Says whether a client's `X-Forwarded-*` fields are believed.
+    /// Says whether an address is one of the proxies that are believed.
     pub fn trusts(&self, ip: IpAddr) -> bool {
         self.trusted.iter().any(|net| net.contains(&ip))
     }

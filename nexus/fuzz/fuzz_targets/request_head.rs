@@ -5,12 +5,13 @@ mod lines;
 
 use libfuzzer_sys::fuzz_target;
 use nexus::http1::body::Framing;
-use nexus::http1::egress::{self, Client};
+use nexus::http1::egress::{self, Changes, Client};
+use nexus::http1::forwarded::ForwardedFields;
 use nexus::http1::gate::{self, Admission, Request, Target};
 use nexus::http1::head::{REQUEST_FIELDS_MAX, parse_request};
 
 /// Fields that a request has when it leaves and may not have had when it came.
-const ADDED_MAX: usize = 5;
+const ADDED_MAX: usize = 6;
 
 const BACKEND: &[u8] = b"backend:81";
 
@@ -33,8 +34,10 @@ fuzz_target!(|bytes: &[u8]| {
 
 fn check(bytes: &[u8], request: &Request, is_trusted: bool) {
     let mut out = Vec::new();
-    let client = Client { ip: [10, 0, 0, 7].into(), is_trusted };
-    egress::request(&mut out, bytes, request, client, BACKEND);
+    let ip = [10, 0, 0, 7].into();
+    let told_by = ForwardedFields::Both;
+    let client = Client { ip, is_trusted, told_by, is_secured: false, certificate: None };
+    egress::request(&mut out, bytes, request, client, BACKEND, Changes::default());
 
     let written = lines::Head::strict(&out);
     assert_eq!(written.all("host").len(), 1);

@@ -8,6 +8,7 @@ use crate::config::node::{Entry, Node, Value};
 use crate::config::problem::{Problem, Step};
 use crate::config::section::{self, NOWHERE, Section};
 use crate::config::{Config, Files};
+use crate::http1::forwarded::ForwardedFields;
 use crate::log::LogFormat;
 use crate::settings::{ClientTimeouts, ListenerSettings, PoolSettings, Timeouts};
 
@@ -46,6 +47,8 @@ pub fn read(root: &Node, files: Files<'_>, problems: &mut Vec<Problem>) -> Confi
         workers: top.whole("workers"),
         timeouts,
         trusted: top.networks("trusted_proxies"),
+        forwarded_fields: ForwardedFields::called(&top.text("forwarded_fields"))
+            .unwrap_or_default(),
         half_close: top.bool("allow_half_close"),
         connections_max: top.whole_if("max_connections"),
         handshakes_max: top.whole("max_handshakes"),

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 use super::body::Framing;
+use super::forwarded::{self, ForwardedFields};
 use super::gate::{Request, Target};
 use super::head::{Field, Name, Span, Version};
 use super::response::Response;
@@ -19,8 +20,10 @@ use crate::tls::ClientCertificate;
 pub struct Client<'a> {
     /// Where it connects from.
     pub ip: IpAddr,
-    /// Whether its `X-Forwarded-*` fields are believed.
+    /// Whether what it says of other clients is believed.
     pub is_trusted: bool,
+    /// By which fields that is said, and told to backends.
+    pub told_by: ForwardedFields,
     /// Whether it came over TLS.
     pub is_secured: bool,
     /// The certificate that it showed.
@@ -176,7 +179,9 @@ pub fn request(
                 None => copies.copy(out, field),
                 Some(left) => copies.write(out, b"Max-Forwards", left.to_string().as_bytes()),
             },
-            Name::ForwardedProto | Name::ForwardedHost if client.is_trusted => {
+            Name::ForwardedProto | Name::ForwardedHost
+                if client.is_trusted && client.told_by.has_x() =>
+            {
                 copies.copy(out, field);
             }
             Name::Certificate if client.is_trusted && client.certificate.is_none() => {
@@ -192,7 +197,12 @@ pub fn request(
         Framing::None | Framing::UntilClose => {}
     }
     hop(out, bytes, request);
-    forwarded(out, bytes, request, client, changes);
+    if client.told_by.has_x() {
+        x_forwarded(out, bytes, request, client, changes);
+    }
+    if client.told_by.has_forwarded() && !changes.drops(b"Forwarded") {
+        forwarded(out, bytes, request, client);
+    }
     if let Some(certificate) = client.certificate {
         shown(out, certificate, changes);
     }
@@ -231,7 +241,7 @@ fn hop(out: &mut Vec<u8>, bytes: &[u8], request: &Request) {
 
 /// Writes where the request came from: appended to what a trusted client says, in place of what
 /// any other says.
-fn forwarded(
+fn x_forwarded(
     out: &mut Vec<u8>,
     bytes: &[u8],
     request: &Request,
@@ -258,6 +268,23 @@ fn forwarded(
     if tells_host && !changes.drops(b"X-Forwarded-Host") {
         line(out, b"X-Forwarded-Host", request.host.of(bytes));
     }
+}
+
+/// Writes the same as one `Forwarded` field, of all that were well-formed.
+#[cold]
+fn forwarded(out: &mut Vec<u8>, bytes: &[u8], request: &Request, client: Client<'_>) {
+    out.extend_from_slice(b"Forwarded: ");
+    let said = request.head.fields.iter().filter(|field| field.name == Name::Forwarded);
+    for field in said.filter(|_| client.is_trusted) {
+        let value = field.value.of(bytes);
+        if !value.is_empty() && forwarded::each(value, |_| ()).is_ok() {
+            out.extend_from_slice(value);
+            out.extend_from_slice(b", ");
+        }
+    }
+    let proto = if client.is_secured { "https" } else { "http" };
+    forwarded::element_of(out, client.ip, request.host.of(bytes), proto);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Writes what certificate the client showed.

@@ -103,6 +103,8 @@ pub enum Name {
     TransferEncoding,
     /// `Upgrade`
     Upgrade,
+    /// `Forwarded`
+    Forwarded,
     /// `X-Forwarded-For`
     ForwardedFor,
     /// `X-Forwarded-Proto`
@@ -128,6 +130,7 @@ impl Name {
             6 if is("expect") => Self::Expect,
             7 if is("upgrade") => Self::Upgrade,
             7 if is("trailer") => Self::Trailer,
+            9 if is("forwarded") => Self::Forwarded,
             10 if is("connection") => Self::Connection,
             10 if is("keep-alive") => Self::OneHop,
             12 if is("max-forwards") => Self::MaxForwards,

@@ -11,6 +11,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::forwarded::{self, ForwardedFields};
 use super::head::{Field, Name, members};
 
 /// Whom a request is from.
@@ -34,14 +35,29 @@ impl Origin {
         peer: IpAddr,
         bytes: &[u8],
         fields: &[Field],
+        said_by: ForwardedFields,
         trusts: impl Fn(IpAddr) -> bool,
     ) -> Self {
         if !trusts(peer) {
             return Self::of(peer);
         }
         let mut walk = Walk::from(peer);
-        for field in fields.iter().filter(|field| field.name == Name::ForwardedFor) {
-            members(field.value.of(bytes)).for_each(|member| walk.meet(address(member), &trusts));
+        let values = |name| {
+            let named = fields.iter().filter(move |field| field.name == name);
+            named.map(|field| field.value.of(bytes))
+        };
+        if said_by.has_forwarded() {
+            for value in values(Name::Forwarded) {
+                if forwarded::each(value, |said| walk.meet(said, &trusts)).is_err() {
+                    walk.meet(None, &trusts);
+                }
+            }
+        }
+        let is_told = said_by.has_forwarded() && values(Name::Forwarded).next().is_some();
+        if said_by.has_x() && !is_told {
+            for value in values(Name::ForwardedFor) {
+                members(value).for_each(|member| walk.meet(address(member), &trusts));
+            }
         }
         Self { ip: walk.found, is_trusted: true }
     }
@@ -72,7 +88,7 @@ impl Walk {
 }
 
 /// Reads an address: with or without a port, one of IPv6 with or without brackets.
-fn address(text: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let bare = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok().map(IpAddr::V6);
     let with_port = || text.parse().ok().map(|address: SocketAddr| address.ip());
@@ -89,13 +105,18 @@ mod tests {
     /// 10.0.0.0/8 and fd00::/8 are trusted.
     #[track_caller]
     fn check(peer: &str, lines: &str, expected: &str) {
+        check_by(ForwardedFields::XForwarded, peer, lines, expected);
+    }
+
+    #[track_caller]
+    fn check_by(by: ForwardedFields, peer: &str, lines: &str, expected: &str) {
         let head = format!("GET / HTTP/1.1|{lines}||").replace('|', "\r\n").into_bytes();
         let fields = parse_request(&head).unwrap().unwrap().fields;
         let trusts = |ip: IpAddr| match ip {
             IpAddr::V4(ip) => ip.octets()[0] == 10,
             IpAddr::V6(ip) => ip.segments()[0] >> 8 == 0xfd,
         };
-        let found = Origin::find(peer.parse().unwrap(), &head, &fields, trusts);
+        let found = Origin::find(peer.parse().unwrap(), &head, &fields, by, trusts);
         assert_eq!(found.ip.to_string(), expected, "{peer}: {lines}");
     }
 
@@ -142,6 +163,35 @@ mod tests {
         check("10.0.0.1", "X-Forwarded-For: 6.6.6.6|X-Forwarded-For: 10.0.0.2", "6.6.6.6");
         check("10.0.0.1", "X_Forwarded_For: 6.6.6.6", "10.0.0.1");
         check("10.0.0.1", "Host: a", "10.0.0.1");
+    }
+
+    #[test]
+    fn the_fields_that_are_spoken_count_and_no_others() {
+        use ForwardedFields::{Both, Forwarded, XForwarded};
+        let both = "X-Forwarded-For: 1.1.1.1|Forwarded: for=2.2.2.2";
+        let twice = "Forwarded: for=6.6.6.6, for=1.1.1.1|Forwarded: for=10.0.0.2;proto=https";
+        for (by, lines, expected) in [
+            (XForwarded, both, "1.1.1.1"),
+            (Forwarded, both, "2.2.2.2"),
+            (Both, both, "2.2.2.2"),
+            (Both, "X-Forwarded-For: 1.1.1.1", "1.1.1.1"),
+            (Forwarded, "X-Forwarded-For: 1.1.1.1", "10.0.0.1"),
+            (Both, "Forwarded: for=|X-Forwarded-For: 1.1.1.1", "10.0.0.1"),
+            (Forwarded, twice, "1.1.1.1"),
+            (Forwarded, "Forwarded: for=\"[2001:db8::1]:80\", for=10.0.0.3", "2001:db8::1"),
+            (Forwarded, "Forwarded: for=1.1.1.1, for=unknown, for=10.0.0.2", "10.0.0.2"),
+            (Forwarded, "Forwarded: for=1.1.1.1, for=_hidden", "10.0.0.1"),
+            (Forwarded, "Forwarded: for=1.1.1.1, proto=https, for=10.0.0.2", "10.0.0.2"),
+            // A line that is broken hides all before it, and itself.
+            (
+                Forwarded,
+                "Forwarded: for=1.1.1.1|Forwarded: for=\"|Forwarded: for=10.0.0.2",
+                "10.0.0.2",
+            ),
+            (Forwarded, "Forwarded: for=1.1.1.1, for=\"10.0.0.2", "10.0.0.1"),
+        ] {
+            check_by(by, "10.0.0.1", lines, expected);
+        }
     }
 
     #[test]

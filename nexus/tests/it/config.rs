@@ -117,7 +117,8 @@ fn words(config: &Config) -> String {
     // A secret does not show itself.
     let tokens = admin.iter().flat_map(|admin| &admin.tokens);
     let secrets: Vec<_> = tokens.map(|token| &token.secret).collect();
-    let others = (access_log, admin, secrets, watch, config.handshakes_max);
+    let counts = (config.handshakes_max, config.forwarded_fields);
+    let others = (access_log, admin, secrets, watch, counts);
     format!("{all:?} {others:?} {:?}", routes.routes())
 }
 

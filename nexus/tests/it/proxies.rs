@@ -28,7 +28,8 @@ impl World for File {
 /// Reads settings for a test from YAML: one worker, no log, one probe.
 #[track_caller]
 fn configured(text: &str) -> Settings {
-    let text = format!("{text}\nworkers: 1\n");
+    let text =
+        if text.starts_with('{') { text.to_owned() } else { format!("{text}\nworkers: 1\n") };
     let loaded = config::load("nexus.yaml", &File(text));
     let causes: Vec<_> = loaded.problems.iter().map(|problem| problem.cause.clone()).collect();
     let mut settings = loaded.config.unwrap_or_else(|| panic!("{causes:?}")).into_settings();
@@ -93,4 +94,46 @@ routes: [{{ pool: web }}, {{ match: {{ clients: 1.2.3.0/24 }}, pool: office }}]"
     assert_eq!(ask(&mut Client::connect(&nexus), "X-Forwarded-For: 1.2.3.4|"), "web");
     until("it is seen", || web.count() == 1);
     assert!(web.seen()[0].has_line("X-Forwarded-For: 127.0.0.1"), "{}", web.seen()[0].head);
+}
+
+#[test]
+fn forwarded_is_read_and_written_where_it_is_spoken() {
+    let backend = Backend::named("ok");
+    let mut settings = configured(&format!(
+        "
+listen: 127.0.0.1:0
+trusted_proxies: [127.0.0.1, \"fd00::/8\"]
+forwarded_fields: forwarded
+backends: [{}]",
+        backend.address
+    ));
+    settings.access_log = Some(nexus::log::LogFormat::Text);
+    let (written, log) = channel();
+    let nexus = Nexus::start(settings, Sink(written)).unwrap();
+    let mut client = Client::connect(&nexus);
+    let said = "for=6.6.6.6, for=\"[2001:db8::1]:80\";proto=https, for=\"[fd00::1]\"";
+    ask(&mut client, &format!("X-Forwarded-For: 5.5.5.5|Forwarded: {said}|"));
+    ask(&mut client, "X-Forwarded-For: 5.5.5.5|");
+    let seen = backend.seen();
+    let own = "for=127.0.0.1;host=a;proto=http";
+    assert!(seen[0].has_line(&format!("Forwarded: {said}, {own}")), "{}", seen[0].head);
+    assert!(seen[1].has_line(&format!("Forwarded: {own}")), "{}", seen[1].head);
+    assert!(seen.iter().all(|seen| !seen.head.contains("X-Forwarded-")), "{seen:?}");
+    drop(nexus);
+    let log: String = log.iter().collect();
+    assert!(log.contains("2001:db8::1") && !log.contains("5.5.5.5"), "{log}");
+}
+
+#[test]
+fn what_is_not_spoken_is_not_passed_on_whoever_says_it() {
+    let backend = Backend::named("ok");
+    for trusted in ["10.0.0.0/8", "127.0.0.0/8"] {
+        let nexus = start(configured(&format!(
+            "{{ listen: 127.0.0.1:0, trusted_proxies: [{trusted}], backends: [{}] }}",
+            backend.address
+        )));
+        ask(&mut Client::connect(&nexus), "Forwarded: for=1.2.3.4|");
+        let head = &backend.seen().pop().unwrap().head;
+        assert!(!head.contains("\r\nForwarded"), "{head}");
+    }
 }

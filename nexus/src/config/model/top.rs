@@ -7,6 +7,7 @@ use super::route::ROUTE;
 use super::tls::{HSTS, LISTENER_TLS};
 use super::{Group, Key, Kind, Table, key};
 use crate::config::scalar::Scalar;
+use crate::http1::forwarded::ForwardedFields;
 
 /// A whole configuration.
 pub static TOP: Table = Table {
@@ -102,6 +103,14 @@ const TOP_KEYS: &[Key] = &[
         "[10.0.0.0/8, \"::1\"]",
     )
     .known_as(&["set_real_ip_from", "trusted_ips"]),
+    key(
+        "forwarded_fields",
+        One(Scalar::Choice(ForwardedFields::NAMES)),
+        Is("x_forwarded"),
+        "By which fields `trusted_proxies` say whom their requests are from, and backends are told: `X-Forwarded-*`, `Forwarded` (RFC 7239), or both. What is not spoken is not passed on.",
+        "forwarded",
+    )
+    .known_as(&["forwarded", "forwarded_header", "x_forwarded_for", "forwardfor", "real_ip_header"]),
     key(
         "allow_half_close",
         One(Scalar::Bool),

@@ -4,6 +4,11 @@ use crate::http1::{head, response};
 
 #[track_caller]
 fn check_request(from: &str, is_trusted: bool, expected: &str) {
+    check_request_by(ForwardedFields::XForwarded, from, is_trusted, expected);
+}
+
+#[track_caller]
+fn check_request_by(told_by: ForwardedFields, from: &str, is_trusted: bool, expected: &str) {
     let bytes = format!("{}\r\n\r\n", from.replace('|', "\r\n"));
     let parsed = head::parse_request(bytes.as_bytes()).unwrap().unwrap();
     let Ok(Admission::Forward(admitted)) = gate::admit(bytes.as_bytes(), parsed) else {
@@ -11,7 +16,7 @@ fn check_request(from: &str, is_trusted: bool, expected: &str) {
     };
     let mut out = Vec::new();
     let ip = [10, 0, 0, 7].into();
-    let client = Client { ip, is_trusted, is_secured: false, certificate: None };
+    let client = Client { ip, is_trusted, told_by, is_secured: false, certificate: None };
     request(&mut out, bytes.as_bytes(), &admitted, client, b"backend:81", Changes::default());
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.trim_end().replace("\r\n", "|"), expected);
@@ -58,6 +63,28 @@ fn lines_written_oddly_come_out_plain_between_plain_ones() {
     );
     let bare = "GET / HTTP/1.1\r\nA: 1\nB: 2\r\nHost: h\nC: 3\n";
     check_request(bare.trim_end(), false, &format!("GET / HTTP/1.1|Host: h|A: 1|B: 2|C: 3|{ends}"));
+}
+
+#[test]
+fn who_asks_is_told_by_the_fields_that_are_spoken() {
+    use ForwardedFields::{Both, Forwarded, XForwarded};
+    let said = "GET / HTTP/1.1|Host: h:1|X-Forwarded-For: 1.1.1.1|Forwarded: for=2.2.2.2|X-Forwarded-Proto: https|Forwarded: for=\"";
+    let start = "GET / HTTP/1.1|Host: h:1|";
+    let own = "for=10.0.0.7;host=\"h:1\";proto=http";
+    let (alone, behind) = (format!("Forwarded: {own}"), format!("Forwarded: for=2.2.2.2, {own}"));
+    let x_alone = "X-Forwarded-For: 10.0.0.7|X-Forwarded-Proto: http|X-Forwarded-Host: h:1";
+    let x_behind =
+        "X-Forwarded-Proto: https|X-Forwarded-For: 1.1.1.1, 10.0.0.7|X-Forwarded-Host: h:1";
+    for (by, is_trusted, expected) in [
+        (XForwarded, false, x_alone.to_owned()),
+        (XForwarded, true, x_behind.to_owned()),
+        (Forwarded, false, alone.clone()),
+        (Forwarded, true, behind.clone()),
+        (Both, false, format!("{x_alone}|{alone}")),
+        (Both, true, format!("{x_behind}|{behind}")),
+    ] {
+        check_request_by(by, said, is_trusted, &format!("{start}{expected}"));
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use nexus::http1::body::Framing;
 use nexus::http1::egress::{self, Changes, Client, Reply};
+use nexus::http1::forwarded::ForwardedFields;
 use nexus::http1::gate::{self, Admission};
 use nexus::http1::head::{Version, parse_request, parse_response};
 use nexus::http1::response;
@@ -41,7 +42,8 @@ fn forwarded(head: &[u8], message: &Message, is_trusted: bool) -> Option<Vec<u8>
     };
     let mut out = Vec::new();
     let ip = [10, 0, 0, 7].into();
-    let client = Client { ip, is_trusted, is_secured: false, certificate: None };
+    let told_by = ForwardedFields::Both;
+    let client = Client { ip, is_trusted, told_by, is_secured: false, certificate: None };
     egress::request(&mut out, head, &request, client, BACKEND.as_bytes(), Changes::default());
     body(&mut out, message, request.body, true);
     Some(out)
