@@ -5,6 +5,7 @@
 //! Its socket, a slot on the clock and this small task. What a request needs is made when bytes
 //! arrive and gone when the answer is.
 
+mod announced;
 mod handshake;
 
 use std::future::poll_fn;
@@ -23,6 +24,7 @@ use crate::http2;
 use crate::http2::front::PREFACE;
 use crate::listen::{Door, Patience};
 use crate::proxy;
+use crate::proxy_protocol::Ends;
 use crate::reason::Reason;
 use crate::respond::own;
 use crate::settings::HttpsRedirect;
@@ -64,8 +66,10 @@ pub struct Client {
     is_new: bool,
     /// What it is known by, if it came over TLS.
     pub secured: Option<Rc<Secured>>,
-    /// Where it comes from.
+    /// Where it comes from, by the proxy that announced it if one did.
     pub ip: IpAddr,
+    /// The port there.
+    port: u16,
     /// Whom its request is from, once that has met the proxy.
     pub origin: Origin,
 }
@@ -86,9 +90,15 @@ pub enum After {
 /// Carries a connection from accept to close.
 pub async fn serve(open: Open, door: Rc<Door>, stream: Stream, peer: SocketAddr) {
     let worker = Rc::clone(open.worker());
-    let ip = peer.ip().to_canonical();
-    let mut client = Client::new(worker, door, stream, ip);
-    let tls = client.door.rules(&client.worker).tls.clone();
+    let mut client = Client::new(worker, door, stream, peer);
+    let (tls, is_announced) = {
+        let rules = client.door.rules(&client.worker);
+        (rules.tls.clone(), rules.is_announced)
+    };
+    // In a box of its own: it is over soon.
+    if is_announced && Box::pin(announced::hear(&mut client)).await.is_none() {
+        return;
+    }
     match tls {
         None => client.is_new = true,
         // In a box of its own: it is over soon.
@@ -138,18 +148,44 @@ enum Idle {
 
 impl Client {
     /// Begins with a connection that was just accepted.
-    fn new(worker: Rc<Worker>, door: Rc<Door>, stream: Stream, ip: IpAddr) -> Self {
+    fn new(worker: Rc<Worker>, door: Rc<Door>, stream: Stream, from: SocketAddr) -> Self {
         let deadline = worker.deadlines.lend();
         let accepted = worker.deadlines.now();
-        let (idle_since, is_new, secured, origin) = (accepted, false, None, Origin::of(ip));
-        Self { worker, door, stream, deadline, accepted, idle_since, is_new, secured, ip, origin }
+        let (ip, port) = (from.ip().to_canonical(), from.port());
+        let origin = Origin::of(ip);
+        Self {
+            worker,
+            door,
+            stream,
+            deadline,
+            accepted,
+            idle_since: accepted,
+            is_new: false,
+            secured: None,
+            ip,
+            port,
+            origin,
+        }
+    }
+
+    /// Takes another address for the one that it comes from.
+    fn comes_from(&mut self, from: SocketAddr) {
+        (self.ip, self.port) = (from.ip().to_canonical(), from.port());
+        self.origin = Origin::of(self.ip);
+    }
+
+    /// Returns the ends of the connection of whom its request is from; a port that is not known is 0.
+    pub fn ends(&self) -> Ends {
+        let port = if self.origin.ip == self.ip { self.port } else { 0 };
+        Ends::of(SocketAddr::new(self.origin.ip, port), self.door.address())
     }
 
     /// Returns the client of one request, which `stream` carries.
     pub fn with_stream(&self, stream: Stream) -> Self {
         let (worker, door) = (Rc::clone(&self.worker), Rc::clone(&self.door));
         let secured = self.secured.clone();
-        Self { secured, ..Self::new(worker, door, stream, self.ip) }
+        let from = SocketAddr::new(self.ip, self.port);
+        Self { secured, ..Self::new(worker, door, stream, from) }
     }
 
     /// Finds out whom a request is from, whose head lies in `bytes`.

@@ -22,11 +22,10 @@ use crate::backend::{Backend, Serial};
 use crate::listen;
 use crate::plan::{self, Plan};
 use crate::pool::Pool;
-use crate::probe;
+use crate::probe::{self, Manner};
 use crate::reload::{By, Effective, Failure, Problems, Reading, Report, Source, Unconfirmed};
 use crate::settings::{AdminAddress, PoolSettings, Probing, Settings};
 use crate::snapshot::{Published, Snapshot};
-use crate::tls::Back;
 use crate::watch;
 
 /// What can be asked of a running Nexus.
@@ -136,7 +135,7 @@ impl std::error::Error for Refused {}
 /// A probe that runs, and how.
 struct Probe {
     probing: Probing,
-    tls: Option<Arc<Back>>,
+    manner: Manner,
     task: AbortHandle,
 }
 
@@ -430,8 +429,8 @@ impl Control {
             for backend in pool.backends() {
                 let known = self.probes.remove(&backend.serial);
                 let same = known.filter(|probe| {
-                    let is_same =
-                        probe.probing == pool.settings.probing && probe.tls == pool.settings.tls;
+                    let is_same = probe.probing == pool.settings.probing
+                        && probe.manner == manner(&pool.settings);
                     if !is_same {
                         probe.task.abort();
                     }
@@ -473,10 +472,15 @@ impl plan::Facts for Snapshot {
 }
 
 fn start_probe(backend: &Arc<Backend>, settings: &PoolSettings) -> Probe {
-    let PoolSettings { probing, tls, .. } = settings;
-    let probe = probe::keep_probing(Arc::clone(backend), probing.clone(), tls.clone());
+    let (probing, manner) = (settings.probing.clone(), manner(settings));
+    let probe = probe::keep_probing(Arc::clone(backend), probing.clone(), manner.clone());
     let task = tokio::task::spawn_local(probe).abort_handle();
-    Probe { probing: probing.clone(), tls: tls.clone(), task }
+    Probe { probing, manner, task }
+}
+
+/// Returns how probes speak to the backends of a pool.
+fn manner(settings: &PoolSettings) -> Manner {
+    Manner { tls: settings.tls.clone(), proxy_protocol: settings.proxy_protocol }
 }
 
 /// Finds the addresses of backends that `old` did not have: no request before its backend has one.

@@ -1,7 +1,7 @@
 //! Opens connections to backends, within a time, to every address that a name stands for; with TLS
 //! where that is asked for.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,9 +14,10 @@ use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use crate::backend::{Backend, Place, Scheme};
+use crate::proxy_protocol::{self, Ends, Version};
 use crate::reason::Reason;
 use crate::stream::socket::Socket;
-use crate::stream::{Stream, Tls};
+use crate::stream::{Next, Stream, Tls};
 use crate::tls::Back;
 
 /// A clock to wait by.
@@ -45,6 +46,8 @@ pub struct Terms {
     pub port: Option<u16>,
     /// TLS, and the name that the backend has to prove.
     pub tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// What is said before anything else, TLS included.
+    preamble: Vec<u8>,
 }
 
 impl Terms {
@@ -59,7 +62,16 @@ impl Terms {
         }
         let tls = tls.ok_or(Reason::TlsFailed)?; // Never in clear text instead.
         let name = tls.server_name(backend.url.host()).ok_or(Reason::TlsUntrusted)?;
-        Ok(Self { port: None, tls: Some((tls.config(), name)) })
+        Ok(Self { tls: Some((tls.config(), name)), ..Self::default() })
+    }
+
+    /// Begins with the PROXY protocol: for a client, or for Nexus itself. A connection that names its
+    /// client carries one request, so HTTP/2 is not agreed on.
+    pub fn announce(&mut self, version: Version, client: Option<Ends>) {
+        self.preamble = proxy_protocol::write(version, client);
+        if let Some((config, _)) = &mut self.tls {
+            Arc::make_mut(config).alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
     }
 }
 
@@ -79,7 +91,7 @@ pub async fn dial(
     if let Place::Unix(path) = &backend.url.place {
         let connecting = async {
             let socket = UnixStream::connect(path).await.map_err(|error| reason(&error))?;
-            secure(socket.into(), terms).await
+            open(socket.into(), terms).await
         };
         return clock.within(limit, connecting).await.unwrap_or(Err(Reason::ConnectTimeout));
     }
@@ -91,7 +103,7 @@ pub async fn dial(
             let mut to = address;
             to.set_port(terms.port.unwrap_or(to.port()));
             let socket = connect(to).await.map_err(|error| reason(&error))?;
-            secure(socket.into(), terms).await
+            open(socket.into(), terms).await
         };
         match clock.within(share, connecting).await {
             Some(Ok(stream)) => {
@@ -111,12 +123,22 @@ async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     socket.connect(address).await
 }
 
+/// Says what is to be said first, and puts TLS over the connection, as the terms want it.
+async fn open(mut socket: Socket, terms: &Terms) -> Result<Stream, Reason> {
+    let mut left = &*terms.preamble;
+    while !left.is_empty() {
+        let written = poll_fn(|cx| socket.poll_write(cx, left, Next::Unknown)).await;
+        left = &left[written.map_err(|error| reason(&error))?..];
+    }
+    secure(socket, terms).await
+}
+
 /// Puts TLS over a connection, if the terms want it.
 async fn secure(socket: Socket, terms: &Terms) -> Result<Stream, Reason> {
     let Some((config, name)) = &terms.tls else { return Ok(Stream::Plain(socket)) };
     let tls = Tls::connect(socket, Arc::clone(config), name.clone());
     let mut tls = tls.map_err(|_| Reason::TlsFailed)?;
-    match std::future::poll_fn(|cx| tls.poll_handshake(cx)).await {
+    match poll_fn(|cx| tls.poll_handshake(cx)).await {
         Ok(()) => Ok(Stream::Tls(Box::new(tls))),
         Err(error) => Err(why_insecure(&error)),
     }

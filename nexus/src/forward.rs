@@ -24,8 +24,10 @@ use connect::Order;
 pub struct Upstream {
     /// The connection.
     pub stream: Stream,
-    /// The right to have it, if it is this request's alone.
+    /// The right to have it, if it is this request's alone now and may be another's afterwards.
     pub lease: Option<Lease>,
+    /// The right to have it, if it is this request's alone for ever: it names the client.
+    pub sole: Option<Lease>,
     /// To whom.
     pub backend: Picked,
     /// Whether an earlier request used it.
@@ -166,7 +168,8 @@ pub async fn open(
         return Ok(upstream);
     }
     // In a box: most requests find an open connection and need no room for this.
-    let order = Order { limit: exchange.timeout_connect(), waits: true, fresh };
+    let (limit, ends) = (exchange.timeout_connect(), client.ends());
+    let order = Order { limit, waits: true, fresh, ends };
     match Box::pin(connect::connect(&client.worker, backend, order, &client.deadline)).await {
         // Everything is too late then.
         Err(_) if client.worker.deadlines.is_over() => Err(Reason::ShuttingDown),

@@ -20,6 +20,7 @@ use crate::exchange::{Exchange, Incoming, Upload};
 use crate::forward::connect::{self, Order};
 use crate::forward::{self, Answered, Upstream};
 use crate::place::{self, Choice};
+use crate::proxy_protocol::Ends;
 use crate::reason::{Fault, Reason};
 use crate::retry::{Failure, Progress};
 use crate::stream::Next;
@@ -182,6 +183,7 @@ impl Rival {
             connect: exchange.timeout_connect(),
             response: exchange.timeout_response(),
             until: exchange.until.map(Instant::from_std),
+            ends: exchange.client.ends(),
         };
         self.until = Instant::now() + limits.connect + limits.response;
         let watch = Watch::start(pool, &backend);
@@ -226,6 +228,8 @@ struct Limits {
     response: Duration,
     /// When all attempts are over.
     until: Option<Instant>,
+    /// For whom it is, if the backend is told.
+    ends: Ends,
 }
 
 impl Limits {
@@ -250,7 +254,7 @@ async fn ask(
     to_head: bool,
     limits: Limits,
 ) -> Outcome {
-    let order = Order { limit: limits.connect, waits: false, fresh: false };
+    let order = Order { limit: limits.connect, waits: false, fresh: false, ends: limits.ends };
     let opened = match connect::take(&worker, &backend, false) {
         Some(open) => Ok(open),
         None => connect::connect(&worker, &backend, order, &Exact).await,

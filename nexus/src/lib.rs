@@ -13,6 +13,7 @@
 // The request's way.
 pub mod listen;
 pub mod connection;
+pub mod proxy_protocol;
 pub mod proxy;
 pub mod route;
 pub mod pool;

@@ -94,6 +94,8 @@ pub struct Door {
 pub struct Rules {
     /// Its certificates and keys, if it speaks TLS.
     pub tls: Option<Arc<Front>>,
+    /// Whether its connections begin with the PROXY protocol.
+    pub is_announced: bool,
     /// The line that tells browsers to come by TLS only.
     hsts: Option<Rc<[u8]>>,
 }
@@ -135,6 +137,11 @@ impl Door {
         door
     }
 
+    /// Returns its address, as it is configured.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Returns how long clients that came by it may take.
     pub fn timeouts(&self, worker: &Worker) -> Patience {
         self.keep_up(worker);
@@ -174,7 +181,8 @@ impl Door {
             let hsts = own.hsts.map(|hsts| format!("{}: {}\r\n", Hsts::FIELD, hsts.value()));
             let hsts = hsts.map(|line| line.into_bytes().into());
             self.redirect.set(own.redirect);
-            *self.rules.borrow_mut() = Rc::new(Rules { tls: own.tls.clone(), hsts });
+            *self.rules.borrow_mut() =
+                Rc::new(Rules { tls: own.tls.clone(), is_announced: own.is_announced, hsts });
         }
     }
 

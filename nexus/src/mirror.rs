@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::dial::Exact;
 use crate::exchange::Exchange;
 use crate::forward::connect::{self, Order};
+use crate::proxy_protocol::Ends;
 use crate::route::{HeaderRules, Mirror};
 use crate::stream::{Next, Stream};
 use crate::worker::{Picked, Worker};
@@ -40,10 +41,10 @@ fn send(exchange: &Exchange<'_>, mirror: Mirror) {
     let Some(picked) = exchange.view.pools[pool].pick(fastrand::u64(..), &[]) else { return };
     let backend = Picked::new(&exchange.view, pool, picked);
     let Some(message) = message(exchange, &backend) else { return };
-    let worker = Rc::clone(&exchange.client.worker);
+    let (worker, ends) = (Rc::clone(&exchange.client.worker), exchange.client.ends());
     tokio::task::spawn_local(async move {
         let _place = place;
-        if let Err(error) = deliver(&worker, &backend, &message).await {
+        if let Err(error) = deliver(&worker, &backend, &message, ends).await {
             tracing::debug!(backend = %backend.name, %error, "a copy of a request was not answered");
         }
     });
@@ -62,9 +63,14 @@ fn message(exchange: &Exchange<'_>, backend: &Picked) -> Option<Vec<u8>> {
 }
 
 /// Sends a copy and reads its answer away, within the times of its pool.
-async fn deliver(worker: &Rc<Worker>, backend: &Picked, message: &[u8]) -> Result<(), String> {
+async fn deliver(
+    worker: &Rc<Worker>,
+    backend: &Picked,
+    message: &[u8],
+    ends: Ends,
+) -> Result<(), String> {
     let timeouts = &backend.pool().settings.timeouts;
-    let order = Order { limit: timeouts.connect, waits: false, fresh: false };
+    let order = Order { limit: timeouts.connect, waits: false, fresh: false, ends };
     let mut upstream = match connect::connect(worker, backend, order, &Exact).await {
         Ok(upstream) => upstream,
         Err(reason) => {

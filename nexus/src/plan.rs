@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use crate::proxy_protocol::Version;
 use crate::retry::{Methods, Policy};
 use crate::route::{Route, Table};
 use crate::settings::{Admin, ListenerSettings, PoolSettings, Probing, Settings};
@@ -104,13 +105,15 @@ impl Plan {
             all.iter().find(|listener| listener.address == address).cloned()
         };
         for listener in new {
-            let ListenerSettings { address, timeouts, tls, redirect, hsts } = listener;
+            let ListenerSettings { address, timeouts, tls, is_announced, redirect, hsts } =
+                listener;
             let what = format!("listener {address}");
             let Some(old) = at(old, *address) else {
                 self.add(Weight::Note, what, "is added");
                 continue;
             };
             self.front(&what, old.tls.as_deref(), tls.as_deref());
+            self.value(&what, "proxy_protocol", &old.is_announced, is_announced);
             self.value(&what, "redirect_https", &old.redirect, redirect);
             self.value(&what, "hsts", &old.hsts, hsts);
             self.value(&what, "timeouts.head", &old.timeouts.head, &timeouts.head);
@@ -215,8 +218,18 @@ impl Plan {
         self.value(&what, "breaker", &old.breaker, &new.breaker);
         self.value(&what, "shedding", &old.shedding, &new.shedding);
         self.back(&what, old.tls.as_deref(), new.tls.as_deref());
+        self.announced(&what, old, new);
         self.retry(&what, &old.retry, &new.retry);
         self.probing(&what, &old.probing, &new.probing);
+    }
+
+    fn announced(&mut self, what: &str, old: &PoolSettings, new: &PoolSettings) {
+        let name = |pool: &PoolSettings| pool.proxy_protocol.map_or("none", Version::name);
+        if old.proxy_protocol != new.proxy_protocol {
+            let how =
+                format!("{} → {}: its backends are probed anew, as new ones", name(old), name(new));
+            self.add(Weight::Note, format!("{what}: proxy_protocol"), how);
+        }
     }
 
     fn retry(&mut self, what: &str, old: &Policy, new: &Policy) {

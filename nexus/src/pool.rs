@@ -90,7 +90,9 @@ impl Pool {
         bell: &Arc<Notify>,
         dice: usize,
     ) -> Self {
-        let backends = old.iter().flat_map(|old| &old.backends);
+        // Connections that begin otherwise are to somebody else.
+        let same = old.filter(|old| old.settings.proxy_protocol == settings.proxy_protocol);
+        let backends = same.iter().flat_map(|old| &old.backends);
         let known: HashMap<_, _> = backends.map(|backend| (&backend.url, backend)).collect();
         let is_as_before = old.is_some_and(|old| old.settings.tls == settings.tls);
         // Of one that has to prove something else no connection is kept: it is another.

@@ -12,6 +12,7 @@ use crate::backend::journal::Probed;
 use crate::backend::{Backend, Place, uptime};
 use crate::dial::{self, Exact, Terms};
 use crate::health::{Observation, Verdict};
+use crate::proxy_protocol::Version;
 use crate::reason::{Fault, Reason};
 use crate::settings::{ProbeKind, Probing};
 use crate::tls::Back;
@@ -29,13 +30,22 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 /// What a probe that asks is told.
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<(), Reason>> + 'a>>;
 
-/// Probes `backend` at once and then for ever; `tls` says how it proves who it is.
-pub async fn keep_probing(backend: Arc<Backend>, probing: Probing, tls: Option<Arc<Back>>) {
+/// How the backends of a pool are spoken to.
+#[derive(Clone, PartialEq)]
+pub struct Manner {
+    /// How they prove who they are.
+    pub tls: Option<Arc<Back>>,
+    /// What connections to them begin with.
+    pub proxy_protocol: Option<Version>,
+}
+
+/// Probes `backend` at once and then for ever.
+pub async fn keep_probing(backend: Arc<Backend>, probing: Probing, manner: Manner) {
     let question = Question::new(&probing.http, &backend.url.authority);
     loop {
         let failures = backend.health().failures;
         let began = Instant::now();
-        let outcome = probe(&backend, (&probing, tls.as_deref()), &question).await;
+        let outcome = probe(&backend, (&probing, &manner), &question).await;
         let took = began.elapsed();
         match outcome {
             Ok(()) => backend.observe(Observation::ProbeOk { failures, rise: probing.rise }),
@@ -73,7 +83,7 @@ fn jittered(interval: Duration, percent: u32, dice: u32) -> Duration {
 /// Opens a connection, which carries no request of a client; asks what is to be asked; closes it.
 async fn probe(
     backend: &Backend,
-    (probing, tls): (&Probing, Option<&Back>),
+    (probing, manner): (&Probing, &Manner),
     question: &Question,
 ) -> Result<(), Reason> {
     let until = Instant::now() + probing.timeout;
@@ -86,7 +96,7 @@ async fn probe(
     if probing.kind == ProbeKind::Command {
         return in_time(Box::pin(command::run(&probing.command, &backend.url))).await;
     }
-    let terms = terms(backend, (probing, tls))?;
+    let terms = terms(backend, probing, manner)?;
     let left = until.saturating_duration_since(Instant::now());
     let stream = dial::dial(backend, &terms, left, &Exact).await?;
     match probing.kind {
@@ -97,10 +107,13 @@ async fn probe(
 }
 
 /// Returns what a probe's connection is opened with: as those of requests, but for what it speaks.
-fn terms(backend: &Backend, about: (&Probing, Option<&Back>)) -> Result<Terms, Reason> {
-    let (probing, tls) = about;
-    let mut terms = Terms::of(backend, tls)?;
+fn terms(backend: &Backend, probing: &Probing, manner: &Manner) -> Result<Terms, Reason> {
+    let mut terms = Terms::of(backend, manner.tls.as_deref())?;
     terms.port = probing.port;
+    // Who listens at another port is somebody else.
+    if let (Some(version), None) = (manner.proxy_protocol, probing.port) {
+        terms.announce(version, None);
+    }
     let speaks: &[u8] = match probing.kind {
         ProbeKind::Grpc => b"h2",
         ProbeKind::Http if probing.http.is_http2 => b"h2",

@@ -17,6 +17,7 @@ use crate::pool::Ramp;
 use crate::pool::admission::{Breaker, Shedding};
 use crate::pool::queue::QueueRules;
 use crate::pool::shortage::Shortage;
+use crate::proxy_protocol::Version;
 use crate::reason::Reason;
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
@@ -53,6 +54,8 @@ pub struct ListenerSettings {
     pub timeouts: ClientTimeouts,
     /// Its certificates and keys; `None` is plain HTTP.
     pub tls: Option<Arc<Front>>,
+    /// Whether its connections begin with the PROXY protocol.
+    pub is_announced: bool,
     /// Where all its requests are redirected to; `None` is nowhere.
     pub redirect: Option<HttpsRedirect>,
     /// What it tells browsers of https; only over TLS.
@@ -73,7 +76,7 @@ pub struct ClientTimeouts {
 impl From<SocketAddr> for ListenerSettings {
     fn from(address: SocketAddr) -> Self {
         let timeouts = ClientTimeouts::default();
-        Self { address, timeouts, tls: None, redirect: None, hsts: None }
+        Self { address, timeouts, tls: None, is_announced: false, redirect: None, hsts: None }
     }
 }
 
@@ -277,6 +280,8 @@ pub struct PoolSettings {
     pub shedding: Option<Shedding>,
     /// How its backends are spoken to over TLS; `None` is plain HTTP.
     pub tls: Option<Arc<Back>>,
+    /// The PROXY protocol that connections to its backends begin with; `None` is none.
+    pub proxy_protocol: Option<Version>,
     /// What may be tried again.
     pub retry: Policy,
     /// How long its backends may take.
@@ -447,6 +452,7 @@ impl PoolSettings {
             breaker: None,
             shedding: None,
             tls: None,
+            proxy_protocol: None,
             retry: Policy::default(),
             timeouts: PoolTimeouts::default(),
         }

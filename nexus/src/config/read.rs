@@ -131,7 +131,8 @@ fn listener(
     let tls = section.section_if("tls").and_then(|tls| tls::front(&tls, files, problems));
     let address = section.address("address")?;
     let (redirect, hsts) = (tls::redirect(section), tls::hsts(section));
-    let listener = ListenerSettings { address, timeouts, tls, redirect, hsts };
+    let is_announced = section.bool("proxy_protocol");
+    let listener = ListenerSettings { address, timeouts, tls, is_announced, redirect, hsts };
     tls::check(section, &listener, problems);
     Some(listener)
 }

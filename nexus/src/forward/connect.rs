@@ -15,6 +15,7 @@ use crate::backend::connections::Lease;
 use crate::dial::{self, Clock};
 use crate::http2::Asking;
 use crate::http2::back::{self, Connections, Slot};
+use crate::proxy_protocol::Ends;
 use crate::reason::Reason;
 use crate::stream::Stream;
 use crate::worker::{Picked, Worker};
@@ -28,6 +29,8 @@ pub struct Order {
     pub waits: bool,
     /// Whether it must be a new one.
     pub fresh: bool,
+    /// For whom it is, if the backend is told.
+    pub ends: Ends,
 }
 
 /// Takes a connection that is open; `surely` asks the socket itself whether it is.
@@ -99,12 +102,19 @@ async fn open(
         }
         None => return Err(Reason::BackendsFull),
     };
-    let stream = dial::dial(backend, &backend.terms()?, order.limit, clock).await?;
+    let (mut terms, announced) = (backend.terms()?, backend.pool().settings.proxy_protocol);
+    if let Some(version) = announced {
+        terms.announce(version, Some(order.ends));
+    }
+    let stream = dial::dial(backend, &terms, order.limit, clock).await?;
     let speaks_http2 = match &stream {
         Stream::Tls(tls) => tls.speaks_http2(),
         _ => backend.url.scheme == Scheme::H2c,
     };
     backend.speaks_http2.store(speaks_http2, Ordering::Relaxed);
+    if announced.is_some() {
+        return Ok(sole(backend, stream, lease));
+    }
     if !speaks_http2 {
         return Ok(alone(backend, stream, lease));
     }
@@ -114,11 +124,16 @@ async fn open(
 
 fn alone(backend: &Picked, stream: Stream, lease: Lease) -> Upstream {
     let (backend, downs) = (backend.clone(), backend.downs());
-    Upstream { stream, lease: Some(lease), backend, reused: false, downs }
+    Upstream { stream, lease: Some(lease), sole: None, backend, reused: false, downs }
+}
+
+fn sole(backend: &Picked, stream: Stream, lease: Lease) -> Upstream {
+    let upstream = alone(backend, stream, lease);
+    Upstream { sole: upstream.lease, lease: None, ..upstream }
 }
 
 fn shared(backend: &Picked, slot: Slot) -> Upstream {
     let (backend, downs, reused) = (backend.clone(), backend.downs(), slot.is_reused);
     let stream = Stream::Asking(Box::new(Asking::new(slot)));
-    Upstream { stream, lease: None, backend, reused, downs }
+    Upstream { stream, lease: None, sole: None, backend, reused, downs }
 }

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{SendFlags, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -129,6 +129,35 @@ impl Socket {
         match self.watched()? {
             Watched::Tcp(stream) => stream.poll_read_ready(cx),
             Watched::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    /// Looks at what is there to read, and leaves it there; none means that the other side has ended.
+    ///
+    /// Whoever looks has to read all of it before looking again: the reactor tells of news only.
+    pub fn poll_peek(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        fn peek(socket: impl AsFd, into: &mut [u8]) -> io::Result<usize> {
+            recv(socket, into, RecvFlags::PEEK).map(|(len, _)| len).map_err(io::Error::from)
+        }
+        if let State::Bare(socket) = &self.0
+            && let Some(seen) = at_once(peek(socket, into))
+        {
+            return Poll::Ready(seen);
+        }
+        loop {
+            let seen = match self.watched()? {
+                Watched::Tcp(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    stream.try_io(Interest::READABLE, || peek(&*stream, into))
+                }
+                Watched::Unix(stream) => {
+                    ready!(stream.poll_read_ready(cx))?;
+                    stream.try_io(Interest::READABLE, || peek(&*stream, into))
+                }
+            };
+            if let Some(seen) = at_once(seen) {
+                return Poll::Ready(seen);
+            }
         }
     }
 

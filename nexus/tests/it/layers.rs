@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The pure modules: facts in, values out.
-const POLICY: [&str; 24] = [
+const POLICY: [&str; 25] = [
     "http1",
     "http1.rs",
     "grpc.rs",
@@ -13,6 +13,7 @@ const POLICY: [&str; 24] = [
     "retry.rs",
     "picker",
     "picker.rs",
+    "proxy_protocol.rs",
     "pool/gradient.rs",
     "pool/layers.rs",
     "pool/shortage.rs",

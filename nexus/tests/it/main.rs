@@ -21,6 +21,7 @@ mod hedging;
 mod layers;
 mod limits;
 mod oracle;
+mod announced;
 mod proxies;
 mod proxying;
 mod queue;

@@ -27,7 +27,7 @@ impl World for File {
 
 /// Reads settings for a test from YAML: one worker, no log, one probe.
 #[track_caller]
-fn configured(text: &str) -> Settings {
+pub(crate) fn configured(text: &str) -> Settings {
     let text =
         if text.starts_with('{') { text.to_owned() } else { format!("{text}\nworkers: 1\n") };
     let loaded = config::load("nexus.yaml", &File(text));

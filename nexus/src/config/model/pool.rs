@@ -9,6 +9,7 @@ use super::retrying::RETRY;
 use super::tls::BACKEND_TLS;
 use super::{Group, Kind, Table, key};
 use crate::config::scalar::Scalar;
+use crate::proxy_protocol::Version;
 
 /// A group of backends.
 pub(super) static POOL: Table = Table {
@@ -140,6 +141,14 @@ pub(super) static POOL: Table = Table {
             "{ ca: backends.pem }",
         )
         .known_as(&["ssl", "transport_socket", "proxy_ssl", "backend_tls"]),
+        key(
+            "proxy_protocol",
+            One(Scalar::Choice(Version::NAMES)),
+            Absent("none"),
+            "Begin each connection to its backends with the PROXY protocol, which names the client. Each carries one request then, by HTTP/1.1, and is closed.",
+            "v2",
+        )
+        .known_as(&["send_proxy", "send_proxy_v2", "send_proxy_protocol"]),
         key(
             "retry",
             Keys(&RETRY),

@@ -190,6 +190,14 @@ static LISTENER: Table = Table {
         )
         .known_as(&["ssl", "https", "ssl_certificate", "crt"]),
         key(
+            "proxy_protocol",
+            One(Scalar::Bool),
+            Is("false"),
+            "Connections begin with the PROXY protocol (version 1 or 2), which names the client; those that come from others than `trusted_proxies`, or begin otherwise, are closed.",
+            "true",
+        )
+        .known_as(&["accept_proxy", "accept_proxy_protocol"]),
+        key(
             "redirect_https",
             One(Scalar::Https),
             Is("false"),

@@ -13,6 +13,15 @@ pub(super) fn top(top: &Section<'_>, config: &Config, problems: &mut Vec<Problem
             problems.push(Problem::warning(node.span, cause, hint));
         }
     }
+    for listener in top.sections("listeners") {
+        if let (true, Some(span)) = (config.trusted.is_empty(), listener.key_span("proxy_protocol"))
+            && listener.bool("proxy_protocol")
+        {
+            let cause = "every connection is closed: `proxy_protocol` is for `trusted_proxies`, and there are none";
+            let hint = "name the proxies in front, such as `trusted_proxies: [10.0.0.0/8]`";
+            problems.push(Problem::warning(span, cause, hint));
+        }
+    }
     let pools = top.named("pools");
     let sections = pools.iter().map(|(_, pool)| *pool).chain([*top]);
     for backend in sections.flat_map(|section| section.sections("backends")) {

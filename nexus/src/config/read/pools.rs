@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backend::Scheme;
 use crate::config::Files;
 use crate::config::node::{Entry, Span};
 use crate::config::problem::{Problem, Step};
@@ -13,9 +14,11 @@ use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
 use crate::pool::queue::QueueRules;
 use crate::pool::shortage::Shortage;
+use crate::proxy_protocol::Version;
 use crate::retry::Policy;
 use crate::route::Modifiers;
 use crate::settings::{BackendSettings, PoolSettings, PoolTimeouts};
+use crate::tls::Protocol;
 
 /// A pool that was read.
 pub(super) struct Pool {
@@ -83,6 +86,7 @@ pub(super) fn read(
             .section_if("shedding")
             .map(|shedding| breaking::shedding(&shedding, problems)),
         tls: section.section_if("tls").and_then(|tls| tls::back(&tls, files, problems)),
+        proxy_protocol: Version::called(&section.text("proxy_protocol")),
         retry: retrying::read(&retry, &Policy::default()),
         timeouts: PoolTimeouts {
             connect: timeouts.time("connect"),
@@ -96,7 +100,33 @@ pub(super) fn read(
     let is_written = timeouts.written("connect").is_some();
     let written = timeouts.place(if is_written { "connect" } else { "response" });
     retrying::check(&settings, (&retry, written), shutdown, problems);
+    announced(section, &settings, problems);
     Pool { settings, span: entry.span, is_short: false }
+}
+
+/// Refuses HTTP/2 where each connection names its client.
+fn announced(section: &Section<'_>, settings: &PoolSettings, problems: &mut Vec<Problem>) {
+    let is_asked = settings.proxy_protocol.is_some();
+    let Some(span) = section.key_span("proxy_protocol").filter(|_| is_asked) else { return };
+    let alone = "a connection that begins with the PROXY protocol carries one client's request";
+    for backend in section.sections("backends") {
+        let Some(url) = backend.url("url").filter(|url| url.scheme == Scheme::H2c) else {
+            continue;
+        };
+        let cause = format!("{url} speaks HTTP/2 only, and {alone}");
+        let hint =
+            "remove `proxy_protocol`: backends are told of clients by `X-Forwarded-For`, too";
+        let problem = Problem::error(Step::Meaning, backend.place("url"), cause, hint);
+        problems.push(problem.beside(span, "asked for here"));
+    }
+    let offered = settings.tls.as_ref().map(|tls| &tls.settings().alpn);
+    if offered.is_some_and(|offered| !offered.contains(&Protocol::Http1)) {
+        let cause = format!("`alpn` leaves HTTP/2 only, and {alone}");
+        let hint = "add `http/1.1` to `alpn`, or remove `proxy_protocol`";
+        let place = section.section("tls").place("alpn");
+        problems
+            .push(Problem::error(Step::Meaning, place, cause, hint).beside(span, "asked for here"));
+    }
 }
 
 /// Reads the `backends` of a pool or of the short form.
