@@ -31,8 +31,9 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, spawn_local};
 
 use crate::control::Command;
+use crate::listen::unix;
 use crate::reload::{Effective, History};
-use crate::settings::AdminAddress;
+use crate::settings::Address;
 use crate::snapshot::Published;
 
 /// Connections at once: dashboards, scrapers and people are few.
@@ -63,14 +64,14 @@ pub struct Shared {
 
 /// The admin address, while it is listened on. Dropped, it is not.
 pub struct Listening {
-    address: AdminAddress,
+    address: Address,
     task: AbortHandle,
 }
 
 impl Drop for Listening {
     fn drop(&mut self) {
         self.task.abort();
-        if let AdminAddress::Unix(path) = &self.address {
+        if let Address::Unix(path) = &self.address {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -93,15 +94,15 @@ impl Socket {
     /// # Errors
     ///
     /// Fails if it is in use, or not allowed.
-    pub fn bind(address: &AdminAddress) -> io::Result<Self> {
+    pub fn bind(address: &Address) -> io::Result<Self> {
         match address {
-            AdminAddress::Tcp(address) => {
+            Address::Tcp(address) => {
                 let socket = std::net::TcpListener::bind(address)?;
                 socket.set_nonblocking(true)?;
                 Ok(Self::Tcp(TcpListener::from_std(socket)?))
             }
-            AdminAddress::Unix(path) => {
-                remove_stale(Path::new(path))?;
+            Address::Unix(path) => {
+                unix::remove_stale(Path::new(path))?;
                 let socket = UnixListener::bind(path)?;
                 // Whoever may connect may ask; the owner decides who else.
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
@@ -115,15 +116,15 @@ impl Socket {
     /// # Errors
     ///
     /// Fails if the system does not say.
-    pub fn address(&self) -> io::Result<AdminAddress> {
+    pub fn address(&self) -> io::Result<Address> {
         Ok(match self {
-            Self::Tcp(socket) => AdminAddress::Tcp(socket.local_addr()?),
-            Self::Unix(_, path) => AdminAddress::Unix(path.clone()),
+            Self::Tcp(socket) => Address::Tcp(socket.local_addr()?),
+            Self::Unix(_, path) => Address::Unix(path.clone()),
         })
     }
 
     /// Answers calls until it is dropped.
-    pub fn serve(self, shared: Rc<Shared>, address: AdminAddress) -> Listening {
+    pub fn serve(self, shared: Rc<Shared>, address: Address) -> Listening {
         let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let task = spawn_local(async move {
             loop {
@@ -155,22 +156,6 @@ async fn rest(error: &io::Error) {
     const REST: Duration = Duration::from_millis(100);
     tracing::debug!(%error, "the admin address cannot accept");
     tokio::time::sleep(REST).await;
-}
-
-/// Removes the socket file of a Nexus that is gone.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::FileTypeExt;
-    let is_socket = path.symlink_metadata().is_ok_and(|data| data.file_type().is_socket());
-    if !is_socket {
-        return Ok(());
-    }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
-        }
-        Ok(_) => Err(io::Error::new(io::ErrorKind::AddrInUse, "another Nexus listens there")),
-        Err(error) => Err(error),
-    }
 }
 
 fn begin(

@@ -7,7 +7,7 @@
 //! ```
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,11 +18,11 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::control::{Beginning, Command, Control, Order, Refused};
-use crate::listen::{self, Listening};
+use crate::listen::{self, Bound, Listening};
 use crate::log::{Log, Writer};
 use crate::plan::Plan;
 use crate::reload::{Effective, Failure, Report, Source};
-use crate::settings::{AdminAddress, Settings};
+use crate::settings::{Address, Settings};
 use crate::snapshot::{Published, Snapshot};
 use crate::tls::reread;
 use crate::worker::Worker;
@@ -40,7 +40,7 @@ enum Phase {
 /// A Nexus that runs. Dropped, it stops at once.
 pub struct Nexus {
     addresses: Vec<SocketAddr>,
-    admin: Option<AdminAddress>,
+    admin: Option<Address>,
     published: Arc<Published>,
     phase: watch::Sender<Phase>,
     commands: mpsc::Sender<Command>,
@@ -60,7 +60,7 @@ const COMMANDS_MAX: usize = 16;
 #[derive(Debug)]
 pub enum StartError {
     /// An address cannot be listened on.
-    Bind(SocketAddr, io::Error),
+    Bind(Address, io::Error),
     /// The admin address cannot be listened on.
     Admin(Refused),
     /// A thread or runtime could not be made.
@@ -72,6 +72,12 @@ impl std::fmt::Display for StartError {
         match self {
             Self::Bind(address, error) => {
                 let hint = match error.kind() {
+                    io::ErrorKind::AddrInUse if address.tcp().is_none() => {
+                        "it is in use (`ss -lxp` shows by whom), or a file that is no socket is there: choose another path with --listen"
+                    }
+                    _ if address.tcp().is_none() => {
+                        "the folder must be there, and Nexus be allowed to write to it: choose another path with --listen"
+                    }
                     io::ErrorKind::AddrInUse => {
                         "another program listens there: stop it (`ss -ltnp` shows which), or choose another port with --listen"
                     }
@@ -126,15 +132,15 @@ impl Nexus {
         source: Option<Arc<dyn Source>>,
         out: impl io::Write + Send + 'static,
     ) -> Result<Self, StartError> {
-        let mut sockets: Vec<Vec<(SocketAddr, TcpListener)>> =
+        let mut sockets: Vec<Vec<(Address, Bound)>> =
             (0..settings.workers).map(|_| Vec::new()).collect();
         let mut addresses = Vec::new();
-        for address in settings.listeners.iter().map(|listener| listener.address) {
-            let bound = listen::bind(address, settings.workers)
-                .map_err(|e| StartError::Bind(address, e))?;
-            addresses.push(bound[0].local_addr()?);
+        for listener in &settings.listeners {
+            let bound = listen::bind(listener, settings.workers)
+                .map_err(|e| StartError::Bind(listener.address.clone(), e))?;
+            addresses.push(bound[0].address(&listener.address)?);
             for (worker, socket) in sockets.iter_mut().zip(bound) {
-                worker.push((address, socket));
+                worker.push((listener.address.clone(), socket));
             }
         }
         let format = settings.access_log;
@@ -177,6 +183,7 @@ impl Nexus {
         if let Some(address) = &admin {
             tracing::info!(%address, "admin address");
         }
+        let addresses = addresses.iter().filter_map(Address::tcp).collect();
         Ok(Self { addresses, admin, published, phase, commands, workers, control, _log: writer })
     }
 
@@ -207,11 +214,11 @@ impl Nexus {
     }
 
     /// Returns the admin address, with its real port.
-    pub fn admin(&self) -> Option<&AdminAddress> {
+    pub fn admin(&self) -> Option<&Address> {
         self.admin.as_ref()
     }
 
-    /// Returns the addresses listened on, with their real ports.
+    /// Returns the TCP addresses listened on, with their real ports.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
     }
@@ -266,7 +273,7 @@ fn start_control(
     beginning: Beginning,
     received: mpsc::Receiver<Command>,
     phase: watch::Receiver<Phase>,
-) -> Result<(Option<AdminAddress>, JoinHandle<()>), StartError> {
+) -> Result<(Option<Address>, JoinHandle<()>), StartError> {
     let (begun, wait) = std::sync::mpsc::sync_channel(1);
     let files_of = Arc::clone(&beginning.published);
     let thread = start_thread("control".to_owned(), move || async move {

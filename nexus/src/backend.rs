@@ -30,7 +30,7 @@ use orders::Orders;
 use room::Room;
 use sessions::Sessions;
 
-pub use url::{BackendUrl, Place, Scheme};
+pub use url::{BackendUrl, Place, SOCKET_PATH_MAX, Scheme};
 
 /// A number that no two backends share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -1,6 +1,5 @@
 //! The command line: flags in, checked settings out.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -16,7 +15,7 @@ use crate::log::LogFormat;
 use crate::picker::Algorithm;
 use crate::retry::{Causes, Policy};
 use crate::settings::{
-    Admin, AdminAddress, PoolSettings, PoolTimeouts, Probing, Settings, Timeouts, Token,
+    Address, Admin, PoolSettings, PoolTimeouts, Probing, Settings, Timeouts, Token,
 };
 
 pub mod cert;
@@ -110,9 +109,9 @@ pub struct Flags {
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<String>,
 
-    /// Where clients connect to: `:8000` is every address of this machine [repeatable]
+    /// Where clients connect to: `:8000` is every address of this machine, `unix:PATH` a socket of its own [repeatable]
     #[arg(short, long, value_name = "ADDRESS", default_value = ":8000", value_parser = address)]
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Address>,
 
     /// Where requests go, http://host:port [repeatable]
     #[arg(short, long, value_name = "URL", default_values = ["http://localhost:8081", "http://localhost:8082", "http://localhost:8083"])]
@@ -189,7 +188,7 @@ pub struct Flags {
 
     /// Where a running Nexus can be asked and told: 127.0.0.1:9900, or unix:PATH [default: nowhere]
     #[arg(long, value_name = "ADDRESS", value_parser = admin_address, help_heading = "Operation")]
-    pub admin: Option<AdminAddress>,
+    pub admin: Option<Address>,
 
     /// File with the token that allows changes at the admin address
     #[arg(long, value_name = "FILE", requires = "admin", value_parser = token, help_heading = "Operation")]
@@ -361,7 +360,7 @@ mod tests {
     #[test]
     fn no_flag_is_needed() {
         let cli = Cli::try_parse_from(["nexus"]).unwrap();
-        assert_eq!(cli.flags.listen[0].port(), 8000);
+        assert_eq!(cli.flags.listen[0].tcp().unwrap().port(), 8000);
         let backends: Vec<_> = cli.flags.backend.iter().map(ToString::to_string).collect();
         assert_eq!(
             backends,

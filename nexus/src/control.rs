@@ -9,7 +9,6 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,12 +18,12 @@ use tokio::task::AbortHandle;
 
 use crate::admin::{self, Shared, Socket};
 use crate::backend::{Backend, Serial};
-use crate::listen;
+use crate::listen::{self, Bound, unix};
 use crate::plan::{self, Plan};
 use crate::pool::Pool;
 use crate::probe::{self, Manner};
 use crate::reload::{By, Effective, Failure, Problems, Reading, Report, Source, Unconfirmed};
-use crate::settings::{AdminAddress, PoolSettings, Probing, Settings};
+use crate::settings::{Address, ListenerSettings, PoolSettings, Probing, Settings};
 use crate::snapshot::{Published, Snapshot};
 use crate::watch;
 
@@ -99,9 +98,9 @@ impl std::fmt::Display for Change {
 /// What the control task tells a worker.
 pub enum Order {
     /// Accept here, too.
-    Listen(SocketAddr, TcpListener),
+    Listen(Address, Bound),
     /// Accept here no more, and close what was accepted here after its next answer.
-    Unlisten(SocketAddr),
+    Unlisten(Address),
 }
 
 /// Why a reload changed nothing.
@@ -110,9 +109,9 @@ pub enum Refused {
     /// This can only change with a restart.
     NeedsRestart(&'static str),
     /// A new address cannot be listened on.
-    Bind(SocketAddr, io::Error),
+    Bind(Address, io::Error),
     /// The new admin address cannot be listened on.
-    Admin(AdminAddress, io::Error),
+    Admin(Address, io::Error),
     /// Nexus is on its way out.
     Stopping,
 }
@@ -195,7 +194,7 @@ impl Control {
     /// # Errors
     ///
     /// Fails if the admin address cannot be listened on.
-    pub async fn begin(&mut self) -> Result<Option<AdminAddress>, Refused> {
+    pub async fn begin(&mut self) -> Result<Option<Address>, Refused> {
         let snapshot = self.published.current();
         let admin = self.bind_admin(None, &snapshot.settings)?;
         let address = admin.as_ref().and_then(|(socket, _)| socket.address().ok());
@@ -364,19 +363,21 @@ impl Control {
         let plan = Plan::of(&old.settings, &settings, &*old);
         let admin = self.bind_admin(Some(&old.settings), &settings)?;
         let mut added = Vec::new();
-        let addresses = |settings: &Settings| -> Vec<SocketAddr> {
-            settings.listeners.iter().map(|listener| listener.address).collect()
+        let addresses = |settings: &Settings| -> Vec<Address> {
+            settings.listeners.iter().map(|listener| listener.address.clone()).collect()
         };
         let (before, after) = (addresses(&old.settings), addresses(&settings));
-        for &address in after.iter().filter(|new| !before.contains(new)) {
-            let sockets = listen::bind(address, self.workers.len());
-            added.push((address, sockets.map_err(|error| Refused::Bind(address, error))?));
+        for new in settings.listeners.iter().filter(|new| !before.contains(&new.address)) {
+            let sockets = listen::bind(new, self.workers.len());
+            let sockets = sockets.map_err(|error| Refused::Bind(new.address.clone(), error))?;
+            added.push((new.address.clone(), sockets));
         }
         settings.keep_tls(&old.settings);
         let next = Snapshot::build(settings, Some(&old), &self.bell, fastrand::usize(..));
         resolve_new(&next, Some(&old)).await;
 
         // From here on nothing can fail.
+        keep_modes(&old.settings, &next.settings);
         let removed = before.into_iter().filter(|address| !after.contains(address));
         self.published.replace(next);
         // A verdict that flipped while the next snapshot was built was laid out in the old one.
@@ -386,11 +387,13 @@ impl Control {
         self.keep_admin(&current.settings, admin);
         for (address, sockets) in added {
             for (worker, socket) in self.workers.iter().zip(sockets) {
-                let _ = worker.send(Order::Listen(address, socket));
+                let _ = worker.send(Order::Listen(address.clone(), socket));
             }
         }
         for address in removed {
-            self.workers.iter().for_each(|worker| drop(worker.send(Order::Unlisten(address))));
+            self.workers
+                .iter()
+                .for_each(|worker| drop(worker.send(Order::Unlisten(address.clone()))));
         }
         Ok(plan)
     }
@@ -400,7 +403,7 @@ impl Control {
         &self,
         old: Option<&Settings>,
         new: &Settings,
-    ) -> Result<Option<(Socket, AdminAddress)>, Refused> {
+    ) -> Result<Option<(Socket, Address)>, Refused> {
         let address =
             |settings: &Settings| settings.admin.as_ref().map(|admin| admin.address.clone());
         let Some(wanted) = address(new).filter(|new| old.and_then(address).as_ref() != Some(new))
@@ -413,7 +416,7 @@ impl Control {
     }
 
     /// Answers at the address that was `bound`; at none if none is wanted; else where it did.
-    fn keep_admin(&mut self, settings: &Settings, bound: Option<(Socket, AdminAddress)>) {
+    fn keep_admin(&mut self, settings: &Settings, bound: Option<(Socket, Address)>) {
         if let Some((socket, address)) = bound {
             self.admin = Some(socket.serve(Rc::clone(&self.shared), address));
         } else if settings.admin.is_none() {
@@ -442,6 +445,18 @@ impl Control {
         }
         let ended = std::mem::replace(&mut self.probes, kept);
         ended.values().for_each(|probe| probe.task.abort());
+    }
+}
+
+/// Lets others connect at sockets of this machine's, where that has changed.
+fn keep_modes(old: &Settings, new: &Settings) {
+    for new in &new.listeners {
+        let is_it = |old: &&ListenerSettings| old.address == new.address && old.mode != new.mode;
+        if let (Some(_), Address::Unix(path)) = (old.listeners.iter().find(is_it), &new.address)
+            && let Err(error) = unix::allow(path, new.mode)
+        {
+            tracing::warn!(path, %error, "the mode of a socket cannot be changed");
+        }
     }
 }
 

@@ -7,10 +7,13 @@
 
 #[cfg(target_os = "linux")]
 mod defer;
+pub mod unix;
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,13 +31,16 @@ use tokio::task::JoinHandle;
 
 use crate::connection;
 use crate::control::Order;
-use crate::settings::{Hsts, HttpsRedirect, ListenerSettings, Settings};
+use crate::settings::{Address, Hsts, HttpsRedirect, ListenerSettings, Settings};
 use crate::stream::socket;
 use crate::tls::Front;
 use crate::worker::Worker;
 
 /// Connections that may wait to be accepted; the kernel caps it at `net.core.somaxconn`.
 const BACKLOG: i32 = 4096;
+
+/// Where a connection goes that came by a socket of this machine's.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// How long accepting rests when no socket or no place is left: long enough not to spin, short
 /// enough to go unnoticed.
@@ -43,12 +49,65 @@ const REST: Duration = Duration::from_millis(50);
 /// File descriptors that are not connections: listeners, runtimes, log, and the next reload's.
 const DESCRIPTORS_KEPT: u64 = 128;
 
-/// Binds `address` once for each worker.
+/// The socket of a listener, of which each worker has one.
+pub enum Bound {
+    /// Its own.
+    Tcp(TcpListener),
+    /// The same as all others': the kernel wakes them all, and one is first. The file goes with the
+    /// last.
+    Unix(UnixListener, Arc<unix::File>),
+}
+
+impl Bound {
+    /// Returns where it listens, with its real port, if it was told to listen at `asked`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system does not say.
+    pub fn address(&self, asked: &Address) -> io::Result<Address> {
+        match self {
+            Self::Tcp(socket) => socket.local_addr().map(Address::Tcp),
+            Self::Unix(..) => Ok(asked.clone()),
+        }
+    }
+}
+
+impl AsFd for Bound {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket, _) => socket.as_fd(),
+        }
+    }
+}
+
+impl AsRawFd for Bound {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+/// Binds a listener's address, for each worker.
 ///
 /// # Errors
 ///
 /// Fails if the address is in use, also by another program that would share it, or not allowed.
-pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
+pub fn bind(listener: &ListenerSettings, workers: usize) -> io::Result<Vec<Bound>> {
+    match &listener.address {
+        Address::Tcp(address) => {
+            Ok(bind_tcp(*address, workers)?.into_iter().map(Bound::Tcp).collect())
+        }
+        Address::Unix(path) => {
+            let (socket, file) = unix::bind(path, listener.mode)?;
+            let file = Arc::new(file);
+            let one = |_| Ok(Bound::Unix(socket.try_clone()?, Arc::clone(&file)));
+            (0..workers).map(one).collect()
+        }
+    }
+}
+
+/// Binds an address once for each worker.
+fn bind_tcp(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
     // Sharing is meant for workers, not for a second Nexus: the first socket asks for itself alone.
     let alone = socket(address, false)?;
     let address = alone.local_addr()?.as_socket().unwrap_or(address);
@@ -80,7 +139,7 @@ fn socket(address: SocketAddr, shared: bool) -> io::Result<Socket> {
 
 /// A listener as the connections that came by it see it.
 pub struct Door {
-    address: SocketAddr,
+    address: Address,
     is_closing: Cell<bool>,
     /// What it goes by, by the snapshot of this version.
     version: Cell<u64>,
@@ -124,7 +183,7 @@ impl Patience {
 }
 
 impl Door {
-    fn new(address: SocketAddr, worker: &Worker) -> Self {
+    fn new(address: Address, worker: &Worker) -> Self {
         let door = Self {
             address,
             is_closing: Cell::new(false),
@@ -137,9 +196,9 @@ impl Door {
         door
     }
 
-    /// Returns its address, as it is configured.
+    /// Returns its address, as it is configured; a socket of this machine's has none.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.tcp().unwrap_or(NOWHERE)
     }
 
     /// Returns how long clients that came by it may take.
@@ -200,7 +259,7 @@ pub struct Listening<'w> {
 
 /// A listener that accepts.
 struct Accepting {
-    address: SocketAddr,
+    address: Address,
     door: Rc<Door>,
     stop: oneshot::Sender<()>,
     task: JoinHandle<io::Result<()>>,
@@ -216,7 +275,7 @@ impl<'w> Listening<'w> {
     pub async fn follow(&mut self, order: Order) {
         match order {
             Order::Listen(address, socket) => {
-                let door = Rc::new(Door::new(address, self.worker));
+                let door = Rc::new(Door::new(address.clone(), self.worker));
                 let (stop, stopped) = oneshot::channel();
                 let accepting = accept(Rc::clone(self.worker), socket, Rc::clone(&door), stopped);
                 let task = tokio::task::spawn_local(accepting);
@@ -253,7 +312,7 @@ impl Accepting {
 /// Accepts connections until it is `stopped`, then those that wait already, and closes the socket.
 async fn accept(
     worker: Rc<Worker>,
-    listener: TcpListener,
+    listener: Bound,
     door: Rc<Door>,
     mut stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
@@ -277,21 +336,20 @@ async fn accept(
     Ok(())
 }
 
-fn begin(worker: &Rc<Worker>, door: &Rc<Door>, accepted: (TcpStream, SocketAddr)) {
+fn begin(worker: &Rc<Worker>, door: &Rc<Door>, accepted: (socket::Socket, SocketAddr)) {
     let (socket, peer) = accepted;
     // Counted here and not when the task first runs: many may be accepted before it does.
     let open = worker.opened();
-    let connection =
-        connection::serve(open, Rc::clone(door), socket::Socket::bare(socket).into(), peer);
+    let connection = connection::serve(open, Rc::clone(door), socket.into(), peer);
     tokio::task::spawn_local(connection);
 }
 
 /// Waits for a place and then for a client.
 async fn accept_one(
     worker: &Worker,
-    listener: &AsyncFd<TcpListener>,
+    listener: &AsyncFd<Bound>,
     complaint: &mut Complaint,
-) -> (TcpStream, SocketAddr) {
+) -> (socket::Socket, SocketAddr) {
     loop {
         let limit = worker.view().settings.connections_max;
         if worker.published.open.load(Ordering::Relaxed) >= limit {
@@ -312,19 +370,37 @@ async fn accept_one(
 
 /// Accepts a client that waits, as a socket that does not block.
 #[cfg(target_os = "linux")]
-fn accept_now(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+fn accept_now(listener: &Bound) -> io::Result<(socket::Socket, SocketAddr)> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK; // Saves a system call.
     let (socket, peer) = acceptfrom_with(listener, flags)?;
+    if let Bound::Unix(..) = listener {
+        return of_this_machine(socket.into());
+    }
     let peer = peer.ok_or(Errno::INVAL)?.try_into()?;
-    Ok((socket.into(), peer))
+    Ok((socket::Socket::bare(socket.into()), peer))
 }
 
 /// Accepts a client that waits, as a socket that does not block.
 #[cfg(not(target_os = "linux"))]
-fn accept_now(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
-    let (socket, peer) = listener.accept()?;
-    socket.set_nonblocking(true)?;
-    Ok((socket, peer))
+fn accept_now(listener: &Bound) -> io::Result<(socket::Socket, SocketAddr)> {
+    match listener {
+        Bound::Tcp(listener) => {
+            let (socket, peer) = listener.accept()?;
+            socket.set_nonblocking(true)?;
+            Ok((socket::Socket::bare(socket), peer))
+        }
+        Bound::Unix(listener, _) => {
+            let (socket, _) = listener.accept()?;
+            socket.set_nonblocking(true)?;
+            of_this_machine(socket)
+        }
+    }
+}
+
+/// Takes a client that came by a socket of this machine's; it counts as 127.0.0.1.
+fn of_this_machine(socket: UnixStream) -> io::Result<(socket::Socket, SocketAddr)> {
+    let socket = tokio::net::UnixStream::from_std(socket)?;
+    Ok((socket.into(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))))
 }
 
 fn is_shortage(error: &io::Error) -> bool {

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Display};
-use std::net::SocketAddr;
 
 use serde::Serialize;
 
 use crate::proxy_protocol::Version;
 use crate::retry::{Methods, Policy};
 use crate::route::{Route, Table};
-use crate::settings::{Admin, ListenerSettings, PoolSettings, Probing, Settings};
+use crate::settings::{Address, Admin, ListenerSettings, PoolSettings, Probing, Settings};
 
 mod tls;
 
@@ -101,17 +100,19 @@ impl Plan {
     }
 
     fn listeners(&mut self, old: &[ListenerSettings], new: &[ListenerSettings]) {
-        let at = |all: &[ListenerSettings], address: SocketAddr| {
-            all.iter().find(|listener| listener.address == address).cloned()
+        let at = |all: &[ListenerSettings], address: &Address| {
+            all.iter().find(|listener| listener.address == *address).cloned()
         };
         for listener in new {
-            let ListenerSettings { address, timeouts, tls, is_announced, redirect, hsts } =
+            let ListenerSettings { address, mode, timeouts, tls, is_announced, redirect, hsts } =
                 listener;
             let what = format!("listener {address}");
-            let Some(old) = at(old, *address) else {
+            let Some(old) = at(old, address) else {
                 self.add(Weight::Note, what, "is added");
                 continue;
             };
+            let (had, has) = (format!("{:04o}", old.mode), format!("{mode:04o}"));
+            self.value(&what, "mode", &Word(&had), &Word(&has));
             self.front(&what, old.tls.as_deref(), tls.as_deref());
             self.value(&what, "proxy_protocol", &old.is_announced, is_announced);
             self.value(&what, "redirect_https", &old.redirect, redirect);
@@ -121,7 +122,7 @@ impl Plan {
             self.value(&what, "timeouts.stall", &old.timeouts.stall, &timeouts.stall);
         }
         for ListenerSettings { address, .. } in
-            old.iter().filter(|old| at(new, old.address).is_none())
+            old.iter().filter(|old| at(new, &old.address).is_none())
         {
             let how = "is removed: accepts nobody, and its connections are closed after their next answer";
             self.add(Weight::Warning, format!("listener {address}"), how);

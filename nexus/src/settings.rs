@@ -49,7 +49,9 @@ pub struct Timeouts {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ListenerSettings {
     /// The address.
-    pub address: SocketAddr,
+    pub address: Address,
+    /// Who may connect to it, if it is a socket of this machine's.
+    pub mode: u32,
     /// How long its clients may take; `None` is as everybody.
     pub timeouts: ClientTimeouts,
     /// Its certificates and keys; `None` is plain HTTP.
@@ -73,10 +75,19 @@ pub struct ClientTimeouts {
     pub stall: Option<Duration>,
 }
 
+/// Who may connect to a socket of this machine's unless something else is said: its owner and group.
+pub const SOCKET_MODE: u32 = 0o660;
+
 impl From<SocketAddr> for ListenerSettings {
     fn from(address: SocketAddr) -> Self {
-        let timeouts = ClientTimeouts::default();
-        Self { address, timeouts, tls: None, is_announced: false, redirect: None, hsts: None }
+        Address::Tcp(address).into()
+    }
+}
+
+impl From<Address> for ListenerSettings {
+    fn from(address: Address) -> Self {
+        let (timeouts, mode) = (ClientTimeouts::default(), SOCKET_MODE);
+        Self { address, mode, timeouts, tls: None, is_announced: false, redirect: None, hsts: None }
     }
 }
 
@@ -288,16 +299,31 @@ pub struct PoolSettings {
     pub timeouts: PoolTimeouts,
 }
 
-/// Where the admin address is.
+/// Where something listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AdminAddress {
+pub enum Address {
     /// A TCP address.
     Tcp(SocketAddr),
     /// A Unix socket, by its path.
     Unix(String),
 }
 
-impl std::fmt::Display for AdminAddress {
+impl Address {
+    /// Returns the TCP address, if it is one.
+    pub fn tcp(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Tcp(address) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Says whether the system chooses its port.
+    pub fn is_any_port(&self) -> bool {
+        self.tcp().is_some_and(|address| address.port() == 0)
+    }
+}
+
+impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Tcp(address) => address.fmt(f),
@@ -310,7 +336,7 @@ impl std::fmt::Display for AdminAddress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
     /// Where it is.
-    pub address: AdminAddress,
+    pub address: Address,
     /// Names, besides addresses and `localhost`, by which it may be called.
     pub hosts: Vec<HostPattern>,
     /// Who may do what; with none everybody may read, and nobody write.

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use crate::settings::AdminAddress;
+use crate::settings::Address;
 
 /// Until a call is answered; the other side gives up earlier.
 const TIMEOUT: Duration = Duration::from_secs(90);
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(90);
 /// A Nexus that runs, and the right to ask it.
 pub struct Remote {
     /// Where it is.
-    pub address: AdminAddress,
+    pub address: Address,
     /// The token to show.
     pub token: Option<String>,
 }
@@ -68,11 +68,11 @@ impl Remote {
     ) -> Result<(u16, Bytes), String> {
         let said = |error: std::io::Error| error.to_string();
         match &self.address {
-            AdminAddress::Tcp(address) => {
+            Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.map_err(said)?;
                 self.send(stream, &address.to_string(), method, path, body).await
             }
-            AdminAddress::Unix(file) => {
+            Address::Unix(file) => {
                 let stream = UnixStream::connect(file).await.map_err(said)?;
                 self.send(stream, "localhost", method, path, body).await
             }

@@ -156,7 +156,7 @@ fn is_same(secret: &[u8], shown: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::route::HostPattern;
-    use crate::settings::AdminAddress;
+    use crate::settings::Address;
 
     fn admin(tokens: &[(&str, &str, bool)]) -> Admin {
         let token = |(name, secret, may_write): &(&str, &str, bool)| Token {
@@ -165,7 +165,7 @@ mod tests {
             may_write: *may_write,
         };
         Admin {
-            address: AdminAddress::Tcp("127.0.0.1:9900".parse().unwrap()),
+            address: Address::Tcp("127.0.0.1:9900".parse().unwrap()),
             hosts: vec![HostPattern::parse("nexus.internal").unwrap()],
             tokens: tokens.iter().map(token).collect(),
         }

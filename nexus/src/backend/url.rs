@@ -1,5 +1,8 @@
 //! Where a backend is, as configured, and what is spoken there.
 
+/// Bytes of a Unix socket's path: what the system has room for (unix(7), `sun_path` without its end).
+pub const SOCKET_PATH_MAX: usize = 107;
+
 /// What is spoken with a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scheme {
@@ -128,6 +131,9 @@ fn unix(text: &str) -> Result<Option<BackendUrl>, String> {
     if !path.starts_with('/') {
         return Err("a socket is named by its whole path; use unix:/run/app.sock".to_owned());
     }
+    if path.len() > SOCKET_PATH_MAX || path.contains('\0') || path == "/" {
+        return Err(format!("the path of a socket has 2 to {SOCKET_PATH_MAX} bytes"));
+    }
     let place = Place::Unix(path.to_owned());
     Ok(Some(BackendUrl { scheme, authority: "localhost".to_owned(), place }))
 }
@@ -186,5 +192,7 @@ mod tests {
         check("http://a:99999", Err("port"));
         check("h2c://", Err("host is missing"));
         check("unix:app.sock", Err("whole path"));
+        check("unix:/", Err("2 to 107"));
+        check(&format!("unix:/{}", "x".repeat(107)), Err("2 to 107"));
     }
 }

@@ -5,14 +5,14 @@ use clap::Args;
 use super::Format;
 use crate::config::quantity::{admin_address, time};
 use crate::explain::Question;
-use crate::settings::AdminAddress;
+use crate::settings::Address;
 
 /// Where a running Nexus is.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Where {
     /// Its admin address, such as 127.0.0.1:9900 or unix:PATH [default: what --config says, else 127.0.0.1:9900]
     #[arg(long, value_name = "ADDRESS", env = "NEXUS_ADMIN", value_parser = admin_address)]
-    pub admin: Option<AdminAddress>,
+    pub admin: Option<Address>,
 
     /// File with a token [default: $NEXUS_TOKEN, else one of those that --config says]
     #[arg(long, value_name = "FILE")]

@@ -16,7 +16,7 @@ use crate::cli::remote::{
 use crate::config::render::Colour;
 use crate::config::{self, Files, World, document, render};
 use crate::explain::{self, Explanation, Origin, Question};
-use crate::settings::{Admin, AdminAddress};
+use crate::settings::{Address, Admin};
 use crate::snapshot::Snapshot;
 
 /// The exit code if nobody answers.
@@ -66,11 +66,11 @@ impl World for WithoutKeys<'_> {
 }
 
 /// An address that is listened on everywhere is called at home.
-fn reachable(address: AdminAddress) -> AdminAddress {
+fn reachable(address: Address) -> Address {
     match address {
-        AdminAddress::Tcp(mut address) if address.ip().is_unspecified() => {
+        Address::Tcp(mut address) if address.ip().is_unspecified() => {
             address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-            AdminAddress::Tcp(address)
+            Address::Tcp(address)
         }
         address => address,
     }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::backend::SOCKET_PATH_MAX;
 use crate::route::Interval;
-use crate::settings::AdminAddress;
+use crate::settings::Address;
 
 /// Longer waits than this are hardly meant; all clocks here hold it with ease.
 const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
@@ -94,11 +95,7 @@ fn number(text: &str) -> Option<(u64, &str)> {
 }
 
 /// Reads `:8000`, `8000`, `127.0.0.1:8000`, `[::1]:8000` or `localhost:8000`.
-///
-/// # Errors
-///
-/// Says what to write instead.
-pub fn address(text: &str) -> Result<SocketAddr, String> {
+fn tcp(text: &str) -> Result<SocketAddr, String> {
     let (host, port) = text.rsplit_once(':').unwrap_or(("", text));
     let port = port.parse().map_err(|_| "the port must be a number from 0 to 65535".to_owned())?;
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -112,23 +109,34 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     Ok(SocketAddr::new(ip, port))
 }
 
-/// Bytes of a Unix socket's path: what the system has room for (unix(7), `sun_path` without its end).
-const SOCKET_PATH_MAX: usize = 107;
+/// Reads an address to listen on: `:8000`, `127.0.0.1:8000`, `[::1]:8000`, or `unix:PATH`.
+///
+/// # Errors
+///
+/// Says what to write instead.
+pub fn address(text: &str) -> Result<Address, String> {
+    unix(text).unwrap_or_else(|| tcp(text).map(Address::Tcp))
+}
 
 /// Reads an admin address: one that [`address`] reads, or `unix:PATH`.
 ///
 /// # Errors
 ///
 /// Says what to write instead.
-pub fn admin_address(text: &str) -> Result<AdminAddress, String> {
-    let Some(path) = text.strip_prefix("unix:") else {
-        let tcp = address(text).map(AdminAddress::Tcp);
-        return tcp.map_err(|_| "use an address such as 127.0.0.1:9900, or unix:PATH".to_owned());
-    };
+pub fn admin_address(text: &str) -> Result<Address, String> {
+    unix(text).unwrap_or_else(|| {
+        let tcp = tcp(text).map(Address::Tcp);
+        tcp.map_err(|_| "use an address such as 127.0.0.1:9900, or unix:PATH".to_owned())
+    })
+}
+
+/// Reads the path of a socket, if `text` is one.
+fn unix(text: &str) -> Option<Result<Address, String>> {
+    let path = text.strip_prefix("unix:")?;
     if path.is_empty() || path.len() > SOCKET_PATH_MAX || path.contains('\0') {
-        return Err(format!("the path of a socket has 1 to {SOCKET_PATH_MAX} bytes"));
+        return Some(Err(format!("the path of a socket has 1 to {SOCKET_PATH_MAX} bytes")));
     }
-    Ok(AdminAddress::Unix(path.to_owned()))
+    Some(Ok(Address::Unix(path.to_owned())))
 }
 
 /// Returns every address of this machine, IPv4 only where there is no IPv6.

@@ -10,7 +10,9 @@ use crate::config::section::{self, NOWHERE, Section};
 use crate::config::{Config, Files};
 use crate::http1::forwarded::ForwardedFields;
 use crate::log::LogFormat;
-use crate::settings::{ClientTimeouts, ListenerSettings, PoolSettings, Timeouts};
+use crate::settings::{
+    Address, ClientTimeouts, ListenerSettings, PoolSettings, SOCKET_MODE, Timeouts,
+};
 
 mod admin;
 mod breaking;
@@ -105,7 +107,8 @@ fn listeners(
         problems.push(Problem::error(Step::Meaning, span, cause, hint));
     }
     for (at, ListenerSettings { address, .. }) in listeners.iter().enumerate() {
-        let is_same = |other: &ListenerSettings| other.address == *address && address.port() != 0;
+        let is_same =
+            |other: &ListenerSettings| other.address == *address && !address.is_any_port();
         let first = listeners[..at].iter().position(is_same);
         if let (Some(first), true) = (first, listeners.len() == places.len()) {
             let cause = format!("two listeners have the address {address}");
@@ -132,7 +135,13 @@ fn listener(
     let address = section.address("address")?;
     let (redirect, hsts) = (tls::redirect(section), tls::hsts(section));
     let is_announced = section.bool("proxy_protocol");
-    let listener = ListenerSettings { address, timeouts, tls, is_announced, redirect, hsts };
+    let mode = u32::from_str_radix(&section.text("mode"), 8).unwrap_or(SOCKET_MODE);
+    if let (Address::Tcp(_), Some(span)) = (&address, section.key_span("mode")) {
+        let cause = format!("`mode` has no effect: {address} is no socket file");
+        let hint = "it is for addresses such as `unix:/run/nexus.sock`; remove it";
+        problems.push(Problem::warning(span, cause, hint));
+    }
+    let listener = ListenerSettings { address, mode, timeouts, tls, is_announced, redirect, hsts };
     tls::check(section, &listener, problems);
     Some(listener)
 }

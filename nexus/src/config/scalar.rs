@@ -12,7 +12,7 @@ use crate::config::problem::Step;
 use crate::config::quantity;
 use crate::retry::Hedge;
 use crate::route::{HostPattern, Interval, PathPattern, Template};
-use crate::settings::AdminAddress;
+use crate::settings::Address;
 
 /// A kind of single value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub enum Scalar {
     Name,
     /// An address for operators.
     AdminAddress,
+    /// Who may use a file, in octal digits.
+    Mode,
     /// What nobody may know or guess.
     Secret,
     /// `50ms` or `p95`.
@@ -85,10 +87,8 @@ pub enum Parsed {
     Time(Duration),
     /// Of everything that stays text.
     Text(String),
-    /// Of a [`Scalar::Address`].
-    Address(std::net::SocketAddr),
-    /// Of a [`Scalar::AdminAddress`].
-    AdminAddress(AdminAddress),
+    /// Of a [`Scalar::Address`] or [`Scalar::AdminAddress`].
+    Address(Address),
     /// Of a [`Scalar::Statuses`].
     Statuses(std::ops::RangeInclusive<u16>),
     /// Of a [`Scalar::Rate`].
@@ -205,6 +205,7 @@ impl Scalar {
             }
             Self::Rate => quantity::rate(text).map(Parsed::Rate).map_err(shape),
             Self::Https => https(text).map(Parsed::Whole).ok_or_else(|| shape(self.hint())),
+            Self::Mode => kept(is_mode(text)),
             Self::File => kept(!text.is_empty() && !text.contains('\0')),
             Self::Choice(all) => kept(all.contains(&text)),
             Self::Text | Self::Loose => kept(true),
@@ -226,9 +227,7 @@ impl Scalar {
             Self::Template => {
                 Template::parse(text).map(Parsed::Template).map_err(|why| shape(why.to_string()))
             }
-            Self::AdminAddress => {
-                quantity::admin_address(text).map(Parsed::AdminAddress).map_err(shape)
-            }
+            Self::AdminAddress => quantity::admin_address(text).map(Parsed::Address).map_err(shape),
             Self::Secret => kept(is_secret(text)),
             Self::Name => kept(!text.is_empty() && text.bytes().all(is_name_byte)),
         }
@@ -305,6 +304,11 @@ fn is_token_byte(byte: u8) -> bool {
 
 fn is_value_byte(byte: u8) -> bool {
     byte == b'\t' || (byte >= b' ' && byte != 0x7f)
+}
+
+fn is_mode(text: &str) -> bool {
+    let digits = text.strip_prefix('0').filter(|rest| rest.len() == 3).unwrap_or(text);
+    digits.len() == 3 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'))
 }
 
 fn is_secret(text: &str) -> bool {

@@ -2,7 +2,6 @@
 //! written has its default. What cannot be read has its default, too; that was complained about
 //! before.
 
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::config::scalar::Parsed;
 use crate::config::yaml;
 use crate::retry::Hedge;
 use crate::route::{HostPattern, Interval, Template};
-use crate::settings::AdminAddress;
+use crate::settings::Address;
 
 /// Where defaults stand: at the start of the first file.
 pub const NOWHERE: Span = Span { file: FileId(0), start: 0, end: 0 };
@@ -140,18 +139,10 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// Returns an address.
-    pub fn address(&self, name: &str) -> Option<SocketAddr> {
+    /// Returns an address to listen on.
+    pub fn address(&self, name: &str) -> Option<Address> {
         match self.one(name)? {
             Parsed::Address(address) => Some(address),
-            _ => None,
-        }
-    }
-
-    /// Returns an address for operators.
-    pub fn admin_address(&self, name: &str) -> Option<AdminAddress> {
-        match self.one(name)? {
-            Parsed::AdminAddress(address) => Some(address),
             _ => None,
         }
     }
@@ -285,7 +276,7 @@ impl<'a> Section<'a> {
     }
 
     /// Returns addresses.
-    pub fn addresses(&self, name: &str) -> Vec<SocketAddr> {
+    pub fn addresses(&self, name: &str) -> Vec<Address> {
         let address = |parsed| match parsed {
             Parsed::Address(address) => Some(address),
             _ => None,

@@ -46,7 +46,7 @@ mod tests {
 
     /// Listens, and connects a client to it.
     fn listener_and_client() -> (TcpListener, TcpStream) {
-        let listener = super::super::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
+        let listener = super::super::bind_tcp("127.0.0.1:0".parse().unwrap(), 1).unwrap().remove(0);
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (listener, client)
     }

@@ -17,7 +17,7 @@ use nexus::cli::Cli;
 use nexus::command::run::Configured;
 use nexus::config::render::Colour;
 use nexus::reload::{Reading, Source};
-use nexus::settings::AdminAddress;
+use nexus::settings::Address;
 use serde_json::Value as Json;
 
 use crate::world::{Backend, PATIENCE, until};
@@ -63,7 +63,7 @@ impl Filed {
 
     fn address(&self) -> SocketAddr {
         match self.nexus.admin() {
-            Some(AdminAddress::Tcp(address)) => *address,
+            Some(Address::Tcp(address)) => *address,
             other => panic!("{other:?}"),
         }
     }
@@ -277,7 +277,7 @@ fn a_socket_in_the_file_system_is_its_owners_alone() {
     assert_eq!(call(&mut stream, "GET", "/v1/pools", &bearer(READ), "").0, 200);
 
     let second = Filed::try_start("unix", &text).err().map(|error| error.to_string());
-    assert!(second.is_some_and(|why| why.contains("another Nexus")), "one at a time");
+    assert!(second.is_some_and(|why| why.contains("another program")), "one at a time");
 
     // It moves with a reload, and what is left behind is gone.
     filed.write(&text.replace("admin.sock", "moved.sock"));

@@ -35,6 +35,7 @@ mod secure;
 mod sessions;
 mod shortage;
 mod shutdown;
+mod sockets;
 mod timeouts;
 mod tunnels;
 mod world;

@@ -169,10 +169,18 @@ static LISTENER: Table = Table {
             "address",
             One(Scalar::Address),
             Required,
-            "Where clients connect to; `:8000` is every address of this machine.",
+            "Where clients connect to; `:8000` is every address of this machine, `unix:PATH` a socket of its own, whose clients count as 127.0.0.1.",
             "127.0.0.1:8080",
         )
         .known_as(&["listen", "bind", "port"]),
+        key(
+            "mode",
+            One(Scalar::Mode),
+            Is("\"0660\""),
+            "Who may connect at `unix:PATH`: the mode of its file, in octal.",
+            "\"0600\"",
+        )
+        .known_as(&["permissions", "umask", "socket_mode"]),
         key(
             "timeouts",
             Kind::Table(&CLIENT_TIMEOUTS),

@@ -3,11 +3,11 @@
 use crate::config::node::Origin;
 use crate::config::problem::{Problem, Step};
 use crate::config::section::Section;
-use crate::settings::{Admin, AdminAddress, Token};
+use crate::settings::{Address, Admin, Token};
 
 /// Reads where operators ask, and who may.
 pub(super) fn read(section: &Section<'_>, problems: &mut Vec<Problem>) -> Option<Admin> {
-    let address = section.admin_address("address")?;
+    let address = section.address("address")?;
     let hosts = section.hosts("hosts");
     let mut tokens: Vec<Token> = Vec::new();
     for token in section.sections("tokens") {
@@ -25,7 +25,7 @@ pub(super) fn read(section: &Section<'_>, problems: &mut Vec<Problem>) -> Option
         }
         tokens.push(Token { name, secret, may_write: token.text("role") == "write" });
     }
-    let is_far = matches!(&address, AdminAddress::Tcp(address) if !address.ip().is_loopback());
+    let is_far = matches!(&address, Address::Tcp(address) if !address.ip().is_loopback());
     if is_far && tokens.is_empty() {
         let cause = format!("everybody who reaches {address} may read there what runs");
         let hint = "use 127.0.0.1 or a Unix socket, or add `tokens`";

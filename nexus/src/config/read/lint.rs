@@ -33,7 +33,7 @@ pub(super) fn top(top: &Section<'_>, config: &Config, problems: &mut Vec<Problem
         let Some(url) = backend.url("url") else { continue };
         let is_here = matches!(url.host(), "localhost" | "127.0.0.1" | "::1");
         let is_own = |port: u16| {
-            config.listeners.iter().map(|own| own.address).any(|own| {
+            config.listeners.iter().filter_map(|own| own.address.tcp()).any(|own| {
                 own.port() == port && (own.ip().is_unspecified() || own.ip().is_loopback())
             })
         };

@@ -34,6 +34,7 @@ impl Scalar {
             Self::Template => "text with `{host}`, `{path}` or `{query}` in it".to_owned(),
             Self::Name => "a name".to_owned(),
             Self::AdminAddress => "an address such as `127.0.0.1:9900` or `unix:PATH`".to_owned(),
+            Self::Mode => "three octal digits in quotes, such as \"0660\"".to_owned(),
             Self::File => "the path of a file".to_owned(),
             Self::Https => "true, false or a port from 1 to 65535".to_owned(),
             Self::Secret => "a secret of 16 characters or more, without spaces".to_owned(),
@@ -94,10 +95,11 @@ impl Scalar {
             Self::Address => json!({ "anyOf": [
                 { "type": "integer", "minimum": 0, "maximum": 65535 },
                 text("^(|([0-9.]+|\\[[0-9A-Fa-f:.]+\\]|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*|\\*|localhost)?:)[0-9]{1,5}$"),
+                text("^unix:[^\\x00]{1,107}$"),
             ] }),
-            Self::Url => {
-                text("^(http://)?(\\[[0-9A-Fa-f:.]+\\]|[^/?#@:\\s\\[\\]]+)(:[0-9]{1,5})?/?$")
-            }
+            Self::Url => text(
+                "^(((https?|h2c)://)?(\\[[0-9A-Fa-f:.]+\\]|[^/?#@:\\s\\[\\]]+)(:[0-9]{1,5})?/?|((https?|h2c)\\+)?unix:/[^\\x00]{1,106})$",
+            ),
             Self::Network => {
                 text("^([0-9]{1,3}(\\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]*)(/[0-9]{1,3})?$")
             }
@@ -115,10 +117,8 @@ impl Scalar {
             ] }),
             Self::Template => text("^([!#-;=?-\\[\\]_a-z~]|\\{(host|path|query)\\})*$"),
             Self::Name => text("^[A-Za-z0-9._-]+$"),
-            Self::AdminAddress => json!({ "anyOf": [
-                Self::Address.schema(),
-                text("^unix:[^\\x00]{1,107}$"),
-            ] }),
+            Self::AdminAddress => Self::Address.schema(),
+            Self::Mode => text("^0?[0-7]{3}$"),
             Self::File => text("^[^\\x00]+$"),
             Self::Https => json!({ "anyOf": [
                 { "type": "boolean" },

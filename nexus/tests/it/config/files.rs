@@ -77,7 +77,7 @@ fn problems_have_the_same_places_in_all_formats() {
 fn an_empty_file_is_as_good_as_none() {
     for text in ["", "# nothing\n", "---\n"] {
         let config = yaml(text);
-        assert_eq!(config.listeners[0].address.port(), 8000);
+        assert_eq!(config.listeners[0].address.tcp().unwrap().port(), 8000);
         assert_eq!(config.pools[0].name, "default");
         assert_eq!(config.pools[0].backends.len(), 3);
         assert!(config.into_settings().routes.is_none());
@@ -140,7 +140,7 @@ fn variables_become_numbers_where_numbers_are_wanted() {
         Values::of(&[("nexus.yaml", text)]).with("N", "4").with("PORT", "99").with("YES", "true");
     let config = loaded(&world, "nexus.yaml");
     assert_eq!((config.workers, config.connections_max), (4, Some(77)));
-    assert_eq!(config.listeners[0].address.port(), 99);
+    assert_eq!(config.listeners[0].address.tcp().unwrap().port(), 99);
     assert!(config.half_close);
 }
 

@@ -39,7 +39,7 @@ fn flags_win_over_the_file_and_defaults_do_not() {
     let words = "-c a.yaml --workers 9 --attempts 1 --listen :7 --idle-timeout 1s --retry-on-timeout --access-log off";
     let flags = settings(words, &world).unwrap();
     assert_eq!(flags.workers, 9);
-    assert_eq!(flags.listeners[0].address.port(), 7);
+    assert_eq!(flags.listeners[0].address.tcp().unwrap().port(), 7);
     assert_eq!(flags.timeouts.idle.as_secs(), 1);
     assert_eq!(flags.timeouts.head, plain.timeouts.head);
     assert!(
