@@ -27,7 +27,7 @@ use crate::proxy;
 use crate::proxy_protocol::Ends;
 use crate::reason::Reason;
 use crate::respond::own;
-use crate::settings::HttpsRedirect;
+use crate::settings::{HttpsRedirect, ListenerProtocol};
 use crate::stream::socket::Socket;
 use crate::stream::{Next, Stream};
 use crate::worker::{Open, View, Worker};
@@ -91,16 +91,19 @@ pub enum After {
 pub async fn serve(open: Open, door: Rc<Door>, stream: Stream, peer: SocketAddr) {
     let worker = Rc::clone(open.worker());
     let mut client = Client::new(worker, door, stream, peer);
-    let (tls, is_announced) = {
+    let (tls, is_announced, protocol) = {
         let rules = client.door.rules(&client.worker);
-        (rules.tls.clone(), rules.is_announced)
+        (rules.tls.clone(), rules.is_announced, rules.protocol)
     };
     // In a box of its own: it is over soon.
     if is_announced && Box::pin(announced::hear(&mut client)).await.is_none() {
         return;
     }
     match tls {
-        None => client.is_new = true,
+        None if protocol == ListenerProtocol::Http2 => {
+            return Box::pin(http2::front::serve(client, Vec::new())).await;
+        }
+        None => client.is_new = protocol == ListenerProtocol::Auto,
         // In a box of its own: it is over soon.
         Some(front) => match Box::pin(handshake::shake(&mut client, &front)).await {
             None => return,

@@ -31,7 +31,7 @@ use tokio::task::JoinHandle;
 
 use crate::connection;
 use crate::control::Order;
-use crate::settings::{Address, Hsts, HttpsRedirect, ListenerSettings, Settings};
+use crate::settings::{Address, Hsts, HttpsRedirect, ListenerProtocol, ListenerSettings, Settings};
 use crate::stream::socket;
 use crate::tls::Front;
 use crate::worker::Worker;
@@ -155,6 +155,8 @@ pub struct Rules {
     pub tls: Option<Arc<Front>>,
     /// Whether its connections begin with the PROXY protocol.
     pub is_announced: bool,
+    /// What is spoken without TLS.
+    pub protocol: ListenerProtocol,
     /// The line that tells browsers to come by TLS only.
     hsts: Option<Rc<[u8]>>,
 }
@@ -240,8 +242,12 @@ impl Door {
             let hsts = own.hsts.map(|hsts| format!("{}: {}\r\n", Hsts::FIELD, hsts.value()));
             let hsts = hsts.map(|line| line.into_bytes().into());
             self.redirect.set(own.redirect);
-            *self.rules.borrow_mut() =
-                Rc::new(Rules { tls: own.tls.clone(), is_announced: own.is_announced, hsts });
+            *self.rules.borrow_mut() = Rc::new(Rules {
+                tls: own.tls.clone(),
+                is_announced: own.is_announced,
+                protocol: own.protocol,
+                hsts,
+            });
         }
     }
 

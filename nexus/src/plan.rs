@@ -104,8 +104,16 @@ impl Plan {
             all.iter().find(|listener| listener.address == *address).cloned()
         };
         for listener in new {
-            let ListenerSettings { address, mode, timeouts, tls, is_announced, redirect, hsts } =
-                listener;
+            let ListenerSettings {
+                address,
+                mode,
+                timeouts,
+                tls,
+                is_announced,
+                protocol,
+                redirect,
+                hsts,
+            } = listener;
             let what = format!("listener {address}");
             let Some(old) = at(old, address) else {
                 self.add(Weight::Note, what, "is added");
@@ -115,6 +123,8 @@ impl Plan {
             self.value(&what, "mode", &Word(&had), &Word(&has));
             self.front(&what, old.tls.as_deref(), tls.as_deref());
             self.value(&what, "proxy_protocol", &old.is_announced, is_announced);
+            let (had, has) = (old.protocol.name(), protocol.name());
+            self.value(&what, "protocol", &Word(had), &Word(has));
             self.value(&what, "redirect_https", &old.redirect, redirect);
             self.value(&what, "hsts", &old.hsts, hsts);
             self.value(&what, "timeouts.head", &old.timeouts.head, &timeouts.head);

@@ -58,10 +58,40 @@ pub struct ListenerSettings {
     pub tls: Option<Arc<Front>>,
     /// Whether its connections begin with the PROXY protocol.
     pub is_announced: bool,
+    /// What is spoken over plain connections.
+    pub protocol: ListenerProtocol,
     /// Where all its requests are redirected to; `None` is nowhere.
     pub redirect: Option<HttpsRedirect>,
     /// What it tells browsers of https; only over TLS.
     pub hsts: Option<Hsts>,
+}
+
+/// What clients of a listener without TLS speak; with it both sides agree on that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ListenerProtocol {
+    /// HTTP/2 if they begin with its preface, else HTTP/1.
+    #[default]
+    Auto,
+    /// HTTP/1.
+    Http1,
+    /// HTTP/2, at once (RFC 9113 §3.3).
+    Http2,
+}
+
+impl ListenerProtocol {
+    /// The names of all.
+    pub const NAMES: &[&str] = &["auto", "http1", "http2"];
+
+    /// Finds one by its name.
+    pub fn called(name: &str) -> Option<Self> {
+        let at = Self::NAMES.iter().position(|known| *known == name)?;
+        [Self::Auto, Self::Http1, Self::Http2].get(at).copied()
+    }
+
+    /// Returns the name.
+    pub fn name(self) -> &'static str {
+        Self::NAMES[self as usize]
+    }
 }
 
 /// How long clients of a listener may take, where that is not said for all.
@@ -86,8 +116,16 @@ impl From<SocketAddr> for ListenerSettings {
 
 impl From<Address> for ListenerSettings {
     fn from(address: Address) -> Self {
-        let (timeouts, mode) = (ClientTimeouts::default(), SOCKET_MODE);
-        Self { address, mode, timeouts, tls: None, is_announced: false, redirect: None, hsts: None }
+        Self {
+            address,
+            mode: SOCKET_MODE,
+            timeouts: ClientTimeouts::default(),
+            tls: None,
+            is_announced: false,
+            protocol: ListenerProtocol::default(),
+            redirect: None,
+            hsts: None,
+        }
     }
 }
 

@@ -1,7 +1,11 @@
-//! Picking allocates nothing, whatever the algorithm and however large the pool.
+//! Picking allocates nothing, whatever the algorithm and however large the pool; nor does finding out
+//! whom a request is from.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail wherever it is")]
 
+use nexus::http1::forwarded::ForwardedFields;
+use nexus::http1::head::parse_request;
+use nexus::http1::origin::Origin;
 use nexus::picker::{Algorithm, Ask, Candidate, Loads, Place, mix};
 use nexus::pool::layers::{Layers, Member, Rules};
 
@@ -57,6 +61,23 @@ fn picking_allocates_nothing() {
                 }
             });
             assert_eq!(allocated.count_total, 0, "{algorithm:?} of {count}");
+        }
+    }
+}
+
+#[test]
+fn finding_out_whom_a_request_is_from_allocates_nothing() {
+    let head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 1.2.3.4, 10.0.0.2:80\r\n\
+        Forwarded: for=\"[2001:db8::1]:80\", for=10.0.0.2;proto=https\r\n\r\n";
+    let fields = parse_request(head).unwrap().unwrap().fields;
+    for by in [ForwardedFields::XForwarded, ForwardedFields::Forwarded, ForwardedFields::Both] {
+        for peer in [[9, 9, 9, 9], [10, 0, 0, 1]] {
+            let stranger = std::net::IpAddr::from([9, 9, 9, 9]);
+            let trusts = |ip: std::net::IpAddr| ip.is_ipv4() && ip != stranger;
+            let allocated = allocation_counter::measure(|| {
+                std::hint::black_box(Origin::find(peer.into(), head, &fields, by, trusts));
+            });
+            assert_eq!(allocated.count_total, 0, "{by:?} {peer:?}");
         }
     }
 }

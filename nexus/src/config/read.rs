@@ -11,7 +11,8 @@ use crate::config::{Config, Files};
 use crate::http1::forwarded::ForwardedFields;
 use crate::log::LogFormat;
 use crate::settings::{
-    Address, ClientTimeouts, ListenerSettings, PoolSettings, SOCKET_MODE, Timeouts,
+    Address, ClientTimeouts, ListenerProtocol, ListenerSettings, PoolSettings, SOCKET_MODE,
+    Timeouts,
 };
 
 mod admin;
@@ -141,7 +142,9 @@ fn listener(
         let hint = "it is for addresses such as `unix:/run/nexus.sock`; remove it";
         problems.push(Problem::warning(span, cause, hint));
     }
-    let listener = ListenerSettings { address, mode, timeouts, tls, is_announced, redirect, hsts };
+    let protocol = ListenerProtocol::called(&section.text("protocol")).unwrap_or_default();
+    let listener =
+        ListenerSettings { address, mode, timeouts, tls, is_announced, protocol, redirect, hsts };
     tls::check(section, &listener, problems);
     Some(listener)
 }

@@ -164,3 +164,18 @@ fn a_health_check_is_told_by_its_keys_and_without_what_may_be_secret() {
     }
     assert!(!said.contains("hidden"), "{said}");
 }
+
+#[test]
+fn what_is_said_to_other_proxies_and_by_them_changes_in_words() {
+    let listener = "listeners: [{ address: 127.0.0.1:8000, protocol: http1, proxy_protocol: true }]\ntrusted_proxies: [10.0.0.0/8]\nforwarded_fields: both";
+    let pool = "backends: [http://b4:1], proxy_protocol: v2";
+    let plan = shown(&[("listen: 127.0.0.1:8000", listener), ("backends: [http://b4:1]", pool)]);
+    assert_eq!(
+        plan,
+        "  listener 127.0.0.1:8000: proxy_protocol false → true
+  listener 127.0.0.1:8000: protocol auto → http1
+  pool api: proxy_protocol none → v2: its backends are probed anew, as new ones
+  trusted_proxies [] → [10.0.0.0/8]
+  forwarded_fields x_forwarded → both"
+    );
+}

@@ -137,3 +137,36 @@ fn what_is_not_spoken_is_not_passed_on_whoever_says_it() {
         assert!(!head.contains("\r\nForwarded"), "{head}");
     }
 }
+
+/// Connects, says something, and returns all that is said back.
+fn all_said(nexus: &Nexus, said: &[u8]) -> Vec<u8> {
+    let mut client = Client::connect(nexus);
+    client.send(said);
+    let _ = client.stream.shutdown(std::net::Shutdown::Write);
+    client.reader.rest()
+}
+
+#[test]
+fn a_listener_speaks_what_it_is_told_to() {
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let backend = Backend::named("ok");
+    let speaks = |protocol: &str| {
+        let nexus = start(configured(&format!(
+            "
+listeners: [{{ address: 127.0.0.1:0, protocol: {protocol} }}]
+allow_half_close: true
+backends: [{}]",
+            backend.address
+        )));
+        let is_http1 = all_said(&nexus, &lines("GET / HTTP/1.1|Host: a|Connection: close||"))
+            .starts_with(b"HTTP/1.1 200");
+        let to_preface = all_said(&nexus, PREFACE);
+        // The type of the first frame: settings.
+        let is_http2 = to_preface.get(3) == Some(&4);
+        assert!(is_http2 || to_preface.starts_with(b"HTTP/1.1 400"), "{to_preface:?}");
+        (is_http1, is_http2)
+    };
+    assert_eq!(speaks("auto"), (true, true));
+    assert_eq!(speaks("http1"), (true, false));
+    assert_eq!(speaks("http2"), (false, true));
+}

@@ -8,6 +8,7 @@ use super::tls::{HSTS, LISTENER_TLS};
 use super::{Group, Key, Kind, Table, key};
 use crate::config::scalar::Scalar;
 use crate::http1::forwarded::ForwardedFields;
+use crate::settings::ListenerProtocol;
 
 /// A whole configuration.
 pub static TOP: Table = Table {
@@ -205,6 +206,14 @@ static LISTENER: Table = Table {
             "true",
         )
         .known_as(&["accept_proxy", "accept_proxy_protocol"]),
+        key(
+            "protocol",
+            One(Scalar::Choice(ListenerProtocol::NAMES)),
+            Is("auto"),
+            "What is spoken without `tls`: `auto` is HTTP/2 where a client begins with it, `http2` nothing else. With `tls`, `alpn` says it.",
+            "http1",
+        )
+        .known_as(&["http_version", "http2", "h2c", "codec_type"]),
         key(
             "redirect_https",
             One(Scalar::Https),

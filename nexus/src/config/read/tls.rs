@@ -220,6 +220,13 @@ pub(super) fn check(
         let tls = section.key_span("tls").unwrap_or(span);
         problems.push(problem.beside(tls, "TLS here"));
     }
+    if let (true, Some(span)) = (has_tls, section.key_span("protocol")) {
+        let cause = "`protocol` is for listeners without `tls`: with it both sides agree on one";
+        let hint = "say with `tls.alpn` what is offered, such as `alpn: [http/1.1]`";
+        let problem = Problem::error(Step::Meaning, span, cause, hint);
+        let tls = section.key_span("tls").unwrap_or(span);
+        problems.push(problem.beside(tls, "TLS here"));
+    }
     if let (false, Some(span)) = (has_tls, section.key_span("hsts")) {
         let cause = "`hsts` has no effect without `tls`: browsers heed it over TLS only";
         let hint = "move it to the listener with `tls`; here, `redirect_https: true` may be meant";
