@@ -79,6 +79,7 @@ fn settings(backend: SocketAddr) -> Settings {
         workers: 1,
         timeouts: Timeouts { head: short, idle: short, stall: short, ..Timeouts::default() },
         trusted: vec![],
+        forwarded_fields: nexus::http1::forwarded::ForwardedFields::default(),
         half_close: false,
         connections_max: 10_000,
         handshakes_max: 100,

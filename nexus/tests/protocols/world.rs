@@ -107,6 +107,7 @@ pub(crate) fn settings(pool: PoolSettings) -> Settings {
         workers: 1,
         timeouts: Timeouts { shutdown: Duration::from_secs(5), ..Timeouts::default() },
         trusted: vec![],
+        forwarded_fields: nexus::http1::forwarded::ForwardedFields::default(),
         half_close: false,
         connections_max: 10_000,
         handshakes_max: 1000,
