@@ -12,6 +12,7 @@ mod http1;
 mod known;
 mod message;
 mod outcome;
+mod peers;
 mod rows;
 mod secure;
 mod table;

@@ -1,16 +1,21 @@
 //! An authority for one run of the tests, and what it makes of everybody.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use nexus::tls::issue::{self, Order, Pair};
 use nexus::tls::{Back, BackendTls, CertificateFiles, Front, ListenerTls, Protocol, provider};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+/// What is different about a listener.
+pub(crate) type Change = fn(&mut ListenerTls);
+
 /// An authority that everybody trusts, and a certificate for everything on this machine.
 pub(crate) struct Secrets {
     authority: issue::Authority,
     pair: Pair,
+    /// What the authority says of the certificate, once it was asked.
+    ocsp: OnceLock<Vec<u8>>,
 }
 
 impl Secrets {
@@ -18,7 +23,7 @@ impl Secrets {
         let authority = issue::Authority::make().expect("the system has randomness");
         let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];
         let pair = authority.issue(&Order::server(&names, 30)).expect("these are names");
-        Self { authority, pair }
+        Self { authority, pair, ocsp: OnceLock::new() }
     }
 
     /// Returns the authority's certificate.
@@ -26,21 +31,32 @@ impl Secrets {
         &self.authority.pem().cert
     }
 
+    /// Returns the authority's key.
+    pub(crate) fn authority_key(&self) -> &str {
+        &self.authority.pem().key
+    }
+
+    /// Returns the certificate of everything on this machine.
+    pub(crate) fn certificate(&self) -> &str {
+        &self.pair.cert
+    }
+
+    /// Puts the file `ocsp` where a listener may read it.
+    pub(crate) fn staple(&self, response: Vec<u8>) {
+        let _ = self.ocsp.set(response);
+    }
+
     fn reader(&self) -> impl Fn(&str) -> Result<Vec<u8>, String> + '_ {
         |path| match path {
             "cert" => Ok(self.pair.cert.clone().into_bytes()),
             "key" => Ok(self.pair.key.clone().into_bytes()),
+            "ocsp" => self.ocsp.get().cloned().ok_or_else(|| "no such file".to_owned()),
             _ => Ok(self.authority().as_bytes().to_vec()),
         }
     }
 
     /// What Nexus goes by with clients.
-    pub(crate) fn front(&self) -> Arc<Front> {
-        self.front_with(|_| {})
-    }
-
-    /// The same, changed.
-    pub(crate) fn front_with(&self, change: impl FnOnce(&mut ListenerTls)) -> Arc<Front> {
+    pub(crate) fn front_with(&self, change: Change) -> Arc<Front> {
         let files = CertificateFiles { cert: "cert".to_owned(), key: "key".to_owned(), ocsp: None };
         let mut settings = ListenerTls::new(vec![files]);
         change(&mut settings);

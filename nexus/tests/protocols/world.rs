@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use crate::backend::{Backend, Served, Task, Terms};
 use crate::client::Client;
 use crate::outcome::Outcome;
-use crate::secure::Secrets;
+use crate::secure::{Change, Secrets};
 use crate::wire::{Io, Wire};
 
 /// What a client speaks with Nexus, and Nexus with backends.
@@ -74,11 +74,20 @@ impl World {
 
     /// Starts a Nexus before backends, of which the first is asked first.
     pub(crate) async fn nexus(&self, backends: &[&Backend]) -> Outcome<Running> {
-        self.nexus_at(&backends.iter().map(|one| one.address).collect::<Vec<_>>()).await
+        self.nexus_with(backends, |_| {}).await
+    }
+
+    /// The same, with TLS of its own.
+    pub(crate) async fn nexus_with(&self, backends: &[&Backend], tls: Change) -> Outcome<Running> {
+        self.start(&backends.iter().map(|one| one.address).collect::<Vec<_>>(), tls).await
     }
 
     /// Starts a Nexus before whoever listens there.
     pub(crate) async fn nexus_at(&self, backends: &[SocketAddr]) -> Outcome<Running> {
+        self.start(backends, |_| {}).await
+    }
+
+    async fn start(&self, backends: &[SocketAddr], tls: Change) -> Outcome<Running> {
         let urls = backends.iter().map(|one| format!("{}://{one}", self.back.scheme()));
         let backends = urls.map(|url| url.parse()).collect::<Result<_, _>>();
         let backends = backends.map_err(crate::outcome::Wrong)?;
@@ -87,7 +96,7 @@ impl World {
         pool.probing = Probing { interval: Duration::from_secs(3600), ..Probing::default() };
         pool.tls = self.back.is_tls().then(|| self.secrets.back());
         let mut settings = settings(pool);
-        settings.listeners[0].tls = self.front.is_tls().then(|| self.secrets.front());
+        settings.listeners[0].tls = self.front.is_tls().then(|| self.secrets.front_with(tls));
         Running::start(settings).await
     }
 
