@@ -183,6 +183,10 @@ fn config(
     };
     let mut config = builder.with_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = alpn(&settings.alpn);
+    if settings.alpn.contains(&Protocol::Http1) {
+        // Who speaks nothing newer says so by this name, and is understood.
+        config.alpn_protocols.push(b"http/1.0".to_vec());
+    }
     config.session_storage = ServerSessionMemoryCache::new(SESSIONS_MAX);
     // Said though it is the default: early data can be replayed, and early answers go to anybody.
     config.max_early_data_size = 0;

@@ -96,7 +96,6 @@ async fn keeps(world: World) -> Outcome {
 }
 
 #[test]
-#[ignore = "a listener with TLS refuses who offers http/1.0 by ALPN, and nothing else; tls::front"]
 fn curl_asks_by_http_1_0_over_tls() {
     each(&[Wire::Http1Tls], &[Wire::Http1], |world| async move {
         let backend = world.backend(|served: Served| async move { served.answer("").await })?;
