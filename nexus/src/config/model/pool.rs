@@ -136,8 +136,8 @@ pub(super) static POOL: Table = Table {
         key(
             "tls",
             Keys(&BACKEND_TLS),
-            Absent("none: plain HTTP"),
-            "How its backends are spoken to over TLS; `{}` is all defaults: their certificates are verified.",
+            Absent("what `{}` says"),
+            "How its backends at `https://` are spoken to; `{}` is all defaults: their certificates are verified by whom this system trusts.",
             "{ ca: backends.pem }",
         )
         .known_as(&["ssl", "transport_socket", "proxy_ssl", "backend_tls"]),

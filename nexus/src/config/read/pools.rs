@@ -101,7 +101,21 @@ pub(super) fn read(
     let written = timeouts.place(if is_written { "connect" } else { "response" });
     retrying::check(&settings, (&retry, written), shutdown, problems);
     announced(section, &settings, problems);
+    in_clear_text(section, problems);
     Pool { settings, span: entry.span, is_short: false }
+}
+
+/// Says which backends are spoken to in clear text although their pool says how to verify them.
+fn in_clear_text(section: &Section<'_>, problems: &mut Vec<Problem>) {
+    let Some(span) = section.key_span("tls") else { return };
+    for backend in section.sections("backends") {
+        if let Some(url) = backend.url("url").filter(|url| url.scheme != Scheme::Https) {
+            let cause = format!("{url} is spoken to in clear text, whatever `tls` says");
+            let hint = "write `https://`, or move it to a pool of its own";
+            let problem = Problem::warning(backend.place("url"), cause, hint);
+            problems.push(problem.beside(span, "has no effect on it"));
+        }
+    }
 }
 
 /// Refuses HTTP/2 where each connection names its client.
