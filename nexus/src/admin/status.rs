@@ -27,6 +27,10 @@ pub struct Status {
     workers: usize,
     listeners: Vec<String>,
     connections_open: usize,
+    /// TLS handshakes with clients under way.
+    handshakes: usize,
+    /// HTTP/2 connections that were ended since their clients broke the protocol or asked too much.
+    http2_ended: u64,
     reloads: History,
     pools: Vec<PoolStatus>,
 }
@@ -120,6 +124,8 @@ pub fn status(shared: &Shared) -> Status {
             .map(|listener| listener.address.to_string())
             .collect(),
         connections_open: shared.published.open.load(Ordering::Relaxed),
+        handshakes: shared.published.handshakes.load(Ordering::Relaxed),
+        http2_ended: shared.published.http2_ended.load(Ordering::Relaxed),
         reloads: shared.history.borrow().clone(),
         pools: pools(&snapshot),
     }

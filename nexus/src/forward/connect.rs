@@ -57,11 +57,11 @@ pub async fn connect(
 ) -> Result<Upstream, Reason> {
     let is_shared =
         backend.url.scheme == Scheme::H2c || backend.speaks_http2.load(Ordering::Relaxed);
-    if is_shared
-        && !order.fresh
-        && let Some(slot) = wait(worker, backend, order.limit, clock).await?
-    {
-        return Ok(shared(backend, slot));
+    if is_shared && let Some(slot) = wait(worker, backend, order.limit, clock).await? {
+        // One that somebody else has opened meanwhile is as good as a new one, and one for all who
+        // lost theirs at once: but nobody takes up a third over it.
+        let upstream = shared(backend, slot);
+        return Ok(Upstream { reused: upstream.reused && !order.fresh, ..upstream });
     }
     let opening = is_shared.then(|| Connections::begin_opening(worker, backend));
     let opened = open(worker, backend, order, clock).await;

@@ -61,3 +61,45 @@ impl Pulse {
 fn since(then: u32, now: u32) -> Duration {
     TICK * now.saturating_sub(then)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    const STALL: Duration = Duration::from_secs(10);
+
+    /// Looks once a second for so long; returns after how many seconds it was dead.
+    fn dead_after(seconds: u32, mut happens: impl FnMut(u32, &Meter)) -> Option<u32> {
+        let meter = Rc::<Meter>::default();
+        let mut pulse = Pulse::new(None, Rc::clone(&meter), 0);
+        let cx = &mut Context::from_waker(Waker::noop());
+        let ticks = u32::try_from(1000 / TICK.as_millis()).unwrap();
+        (1..=seconds).find(|second| {
+            happens(*second, &meter);
+            pulse.is_dead(cx, second * ticks, STALL)
+        })
+    }
+
+    #[test]
+    fn who_says_nothing_and_does_not_answer_is_dead() {
+        assert_eq!(dead_after(100, |_, _| {}), Some(50));
+    }
+
+    #[test]
+    fn who_says_something_now_and_then_is_not() {
+        let speaks = |second: u32, meter: &Meter| meter.read.set(u64::from(second / 45));
+        assert_eq!(dead_after(300, speaks), None);
+    }
+
+    #[test]
+    fn who_takes_nothing_of_what_waits_is_dead_whatever_it_says() {
+        let takes_until_20 = |second: u32, meter: &Meter| {
+            meter.read.set(u64::from(second));
+            meter.written.set(u64::from(second.min(20)));
+            meter.is_blocked.set(true);
+        };
+        assert_eq!(dead_after(100, takes_until_20), Some(30));
+    }
+}

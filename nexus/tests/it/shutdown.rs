@@ -87,3 +87,41 @@ fn a_client_that_had_not_spoken_yet_is_not_left_waiting() {
     assert_eq!(answered.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     assert_eq!(backend.count(), 0, "what was reset was asked of nobody");
 }
+
+#[test]
+fn a_request_by_http2_is_finished_and_its_client_told_to_go_away() {
+    let (asked, waiting) = mpsc::channel();
+    let (open, gate) = mpsc::channel::<()>();
+    let gate = std::sync::Mutex::new(gate);
+    let backend = Backend::new(move |stream, _| {
+        asked.send(()).unwrap();
+        gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").unwrap();
+        Next::Continue
+    });
+    let nexus = before(&backend);
+    let address = nexus.addresses()[0];
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let story = async {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = http::Request::get("http://a.test/").body(()).unwrap();
+        let (response, _) = client.send_request(request, true).unwrap();
+        tokio::task::spawn_blocking(move || waiting.recv_timeout(PATIENCE)).await.unwrap().unwrap();
+        let draining = std::thread::spawn(move || nexus.drain());
+        // Told to go away, it may begin nothing any more; what it has begun is answered.
+        while let Ok(ready) = client.clone().ready().await {
+            drop(ready);
+            tokio::task::yield_now().await;
+        }
+        open.send(()).unwrap();
+        let (head, mut body) = response.await.unwrap().into_parts();
+        assert_eq!(head.status, 200);
+        assert_eq!(body.data().await.unwrap().unwrap(), "late");
+        assert!(body.data().await.is_none(), "and whole");
+        connection.await.unwrap().unwrap();
+        draining.join().unwrap();
+    };
+    runtime.block_on(async { tokio::time::timeout(PATIENCE, story).await.unwrap() });
+}
