@@ -30,6 +30,11 @@ use crate::worker::{Picked, Worker};
 /// What stands for the most streams that a backend takes until it has said it: more than it can say.
 const UNSAID: usize = usize::MAX - 1;
 
+/// What small DATA frames that nobody has read yet may cost, as `h2` counts it: 256 bytes for each,
+/// less its own. So that a connection's window may be full of messages of 16 bytes: when they are
+/// more, the connection ends, and with it whatever else it carries.
+const SMALL_FRAMES_COST: usize = WINDOW_CONNECTION_BYTES as usize / 16 * (256 - 16);
+
 /// How often a connection is looked after.
 const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -240,6 +245,7 @@ fn builder() -> Builder {
         .initial_window_size(WINDOW_STREAM_BYTES)
         .max_header_list_size(HEAD_BYTES_MAX)
         .max_send_buffer_size(SEND_BYTES_MAX)
+        .data_frame_budget(SMALL_FRAMES_COST)
         .max_concurrent_reset_streams(RESETS_REMEMBERED_MAX)
         .max_local_error_reset_streams(Some(RESETS_PROVOKED_MAX));
     builder

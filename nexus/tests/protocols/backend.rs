@@ -35,6 +35,8 @@ pub(crate) struct Terms {
     pub(crate) wire: Wire,
     pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
     pub(crate) streams_max: u32,
+    /// Bytes that each request may have on their way to it, unread.
+    pub(crate) window: u32,
     /// Whether it takes CONNECT with a protocol.
     pub(crate) takes_connect: bool,
 }
@@ -136,7 +138,7 @@ fn told(ended: Outcome<Served>) -> Option<Served> {
 async fn http2(io: Io, number: usize, terms: &Terms, handler: Handler) -> Outcome {
     let mut builder = h2::server::Builder::new();
     builder.max_concurrent_streams(terms.streams_max);
-    builder.initial_window_size(1 << 20).initial_connection_window_size(1 << 20);
+    builder.initial_window_size(terms.window).initial_connection_window_size(1 << 20);
     if terms.takes_connect {
         builder.enable_connect_protocol();
     }

@@ -34,12 +34,13 @@ impl Client {
         wire: Wire,
         address: SocketAddr,
         tls: Option<Arc<rustls::ClientConfig>>,
+        window: u32,
     ) -> Outcome<Self> {
         let mut client = Self { address, tls, shared: None };
         if wire.is_http2() {
             let io = connect(address, client.tls.clone()).await?;
             let mut builder = h2::client::Builder::new();
-            builder.initial_window_size(1 << 20).initial_connection_window_size(1 << 20);
+            builder.initial_window_size(window).initial_connection_window_size(1 << 20);
             let (requests, connection) = builder.enable_push(false).handshake(io).await?;
             tokio::spawn(connection);
             client.shared = Some(requests);

@@ -32,7 +32,7 @@ fn world(front: Wire, back: Wire) -> World {
 
 /// Runs a story for pairs of protocols, one after the other.
 #[track_caller]
-fn each<F>(fronts: &[Wire], backs: &[Wire], story: fn(World) -> F)
+pub(crate) fn each<F>(fronts: &[Wire], backs: &[Wire], story: fn(World) -> F)
 where
     F: Future<Output = Outcome> + Send + 'static,
 {

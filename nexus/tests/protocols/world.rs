@@ -48,7 +48,7 @@ impl World {
         F: Future<Output = Outcome<Served>> + Send + 'static,
     {
         let (wire, tls) = (self.back, self.server());
-        let mut terms = Terms { wire, tls, streams_max: 100, takes_connect: true };
+        let mut terms = Terms { wire, tls, streams_max: 100, window: 1 << 20, takes_connect: true };
         change(&mut terms);
         let handler = Arc::new(move |served| Box::pin(handler(served)) as Task<Outcome<Served>>);
         Backend::start(&self.backends, terms, handler)
@@ -102,8 +102,13 @@ impl World {
 
     /// Connects a client.
     pub(crate) async fn client(&self, nexus: &Running) -> Outcome<Client> {
+        self.client_that_takes(nexus, 1 << 20).await
+    }
+
+    /// Connects a client that takes so many bytes of each answer at once, in HTTP/2.
+    pub(crate) async fn client_that_takes(&self, nexus: &Running, window: u32) -> Outcome<Client> {
         let tls = self.front.is_tls().then(|| self.secrets.client(self.front.alpn()));
-        Client::connect(self.front, nexus.address, tls).await
+        Client::connect(self.front, nexus.address, tls, window).await
     }
 }
 

@@ -40,10 +40,9 @@ fn bridge(
             while let Some(data) = source.data().await? {
                 writer.write_all(&data).await?;
             }
-            Ok(writer.shutdown().await?)
+            Outcome::Ok(writer.shutdown().await?)
         };
-        let (out, back): (Outcome, Outcome) = tokio::join!(out, back);
-        out.and(back)
+        tokio::try_join!(out, back).map(drop)
     };
     (near, carrying)
 }
