@@ -147,6 +147,11 @@ impl Running {
         let nexus = starting.await?;
         Ok(Self { address: nexus.addresses()[0], nexus: Some(nexus) })
     }
+
+    /// Says whether the first backend was probed.
+    pub(crate) fn has_probed(&self) -> bool {
+        self.nexus.as_ref().is_some_and(|nexus| nexus.snapshot().pools[0].backends()[0].is_probed())
+    }
 }
 
 impl Drop for Running {

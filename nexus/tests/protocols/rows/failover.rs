@@ -12,7 +12,8 @@ use crate::backend::{Backend, Served};
 use crate::client::request;
 use crate::message::Body;
 use crate::outcome::{Outcome, Wrong, same, text, wrong};
-use crate::wire::{Io, Wire};
+use crate::peers::each;
+use crate::wire::{Io, Wire, until};
 use crate::world::World;
 
 pub(super) fn rows() -> Vec<Row> {
@@ -167,4 +168,23 @@ async fn last(world: World) -> Outcome {
     }
     seen.dedup();
     same("connections", seen.len(), 3)
+}
+
+/// A backend that takes h2 and nothing else, as gRPC servers do.
+async fn alone(world: World) -> Outcome {
+    let tls = world.secrets.server(&["h2"]);
+    let backend = world.backend_with(
+        |terms| terms.tls = Some(tls),
+        |served: Served| async move { served.answer("good").await },
+    )?;
+    let nexus = world.nexus(&[&backend]).await?;
+    until("it is probed", || nexus.has_probed()).await?;
+    let (head, _) = world.client(&nexus).await?.get("/").await?.whole().await?;
+    same("status", head.status(), StatusCode::OK)
+}
+
+#[test]
+#[ignore = "a probe by TCP offers only http/1.1 in its handshake: probe::terms"]
+fn a_backend_with_tls_may_speak_h2_alone() {
+    each(&[Wire::H2c], &[Wire::Http2], alone);
 }
