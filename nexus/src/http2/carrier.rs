@@ -21,6 +21,7 @@ pub struct Carrier {
     meter: Rc<Meter>,
     /// What looks at a client's frames first, and its clock.
     watch: Option<(FrameWatch, Rc<Deadlines>)>,
+    crumbs: Crumbs,
 }
 
 /// How much is read, and thrown away, of a connection whose end was announced: closing a socket with
@@ -40,13 +41,16 @@ pub struct Meter {
     pub verdict: Cell<Option<Verdict>>,
     /// Whether all has left that ever will.
     pub is_shut: Cell<bool>,
+    /// Frames with a small piece of a body that came: see [`Crumbs`].
+    pub crumbs: Cell<u32>,
 }
 
 impl Carrier {
     /// Carries HTTP/2 over `stream`, of which `first` was read already.
     pub fn new(stream: Stream, first: Vec<u8>) -> (Self, Rc<Meter>) {
         let meter = Rc::<Meter>::default();
-        (Self { stream, first, meter: Rc::clone(&meter), watch: None }, meter)
+        let crumbs = Crumbs::default();
+        (Self { stream, first, meter: Rc::clone(&meter), watch: None, crumbs }, meter)
     }
 
     /// Has a client's frames looked at before anything is done about them.
@@ -60,6 +64,7 @@ impl Carrier {
         self.came(came.len());
         let Some((watch, clock)) = &mut self.watch else { return true };
         let verdict = watch.see(came, now_ms(clock));
+        self.meter.crumbs.set(self.meter.crumbs.get().saturating_add(self.crumbs.count(came)));
         if verdict.reason().is_some() {
             self.meter.verdict.set(Some(verdict));
         }
@@ -79,6 +84,54 @@ impl Carrier {
     }
 }
 
+/// Counts frames that bring less of a body than it costs to keep them: `h2` has some 400 bytes for
+/// each that nobody has read, whatever it brings, and lets windows bound only the bytes.
+#[derive(Default)]
+struct Crumbs {
+    is_begun: bool,
+    /// Bytes to come before the next header.
+    skip: usize,
+    head: [u8; HEAD_LEN],
+    head_len: usize,
+}
+
+/// The length of what a client says before its first frame (RFC 9113 §3.4).
+const PREFACE_LEN: usize = 24;
+
+/// The length of a frame's header (RFC 9113 §4.1).
+const HEAD_LEN: usize = 9;
+
+/// DATA below this is a crumb, in bytes.
+const CRUMB_BYTES: usize = 256;
+
+impl Crumbs {
+    /// Returns how many begin in what came next of a connection, however it was cut.
+    fn count(&mut self, mut came: &[u8]) -> u32 {
+        if !std::mem::replace(&mut self.is_begun, true) {
+            self.skip = PREFACE_LEN;
+        }
+        let mut count = 0;
+        while !came.is_empty() {
+            let passed = came.len().min(self.skip);
+            self.skip -= passed;
+            came = &came[passed..];
+            let taken = came.len().min(HEAD_LEN - self.head_len);
+            self.head[self.head_len..self.head_len + taken].copy_from_slice(&came[..taken]);
+            self.head_len += taken;
+            came = &came[taken..];
+            if let (HEAD_LEN, [l0, l1, l2, kind, ..]) = (self.head_len, self.head) {
+                self.head_len = 0;
+                self.skip = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+                count += u32::from(kind == DATA && self.skip < CRUMB_BYTES);
+            }
+        }
+        count
+    }
+}
+
+/// The type of a frame with a piece of a body.
+const DATA: u8 = 0;
+
 impl AsyncRead for Carrier {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -87,8 +140,8 @@ impl AsyncRead for Carrier {
     ) -> Poll<io::Result<()>> {
         let before = into.filled().len();
         if self.first.is_empty() {
-            // By way of a buffer that is ready: making all of `into` ready costs more than copying
-            // what comes.
+            // By way of the worker's own: `h2`'s memory is fresh, and would be there for good once all
+            // of it was written to, as reading into it safely has to.
             let mut buffer = Buffer::small();
             let len = into.remaining().min(buffer.len());
             let read = ready!(self.stream.poll_read(cx, &mut buffer[..len]))?;
@@ -151,4 +204,22 @@ impl AsyncWrite for Carrier {
 
 fn now_ms(clock: &Deadlines) -> u64 {
     u64::from(clock.now()) * TICK.as_millis() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn crumbs_are_counted_however_they_are_cut() {
+        let frame = |kind: u8, len: usize| {
+            [&[0, (len >> 8) as u8, len as u8, kind, 0, 0, 0, 0, 1][..], &vec![0; len]].concat()
+        };
+        let frames = [frame(4, 6), frame(DATA, 1), frame(DATA, 256), frame(1, 9), frame(DATA, 255)];
+        let all = [&[b'P'; PREFACE_LEN][..], &frames.concat(), &frame(DATA, 0)].concat();
+        for cut in 1..all.len() {
+            let mut crumbs = Crumbs::default();
+            assert_eq!(all.chunks(cut).map(|piece| crumbs.count(piece)).sum::<u32>(), 3, "{cut}");
+        }
+    }
 }

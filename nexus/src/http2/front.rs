@@ -32,6 +32,19 @@ const LINGER: Duration = Duration::from_secs(2);
 /// How often a connection is looked after at least.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// Frames with a small piece of a body, since the connection last carried nothing, from which on its
+/// window is [`WINDOW_NARROW_BYTES`]. A client may mean well: messages of gRPC are often small.
+const CRUMBS_MAX: u32 = 4096;
+
+/// Bytes of bodies that may be unread on a connection whose client sends them in small pieces: as
+/// many pieces, at worst, each of which costs `h2` some 400 bytes. The window that RFC 9113 begins
+/// with.
+const WINDOW_NARROW_BYTES: u32 = 65_535;
+
+/// Overhead of small pieces that `h2` lets be unread beyond what large ones make up for: as it would
+/// by itself, but the same for a narrow window. Beyond it the connection ends.
+const CRUMB_BYTES_MAX: usize = WINDOW_CONNECTION_BYTES as usize / 2;
+
 /// Carries a client's connection, of which `first` was read already, to its end.
 pub async fn serve(mut client: Client, first: Vec<u8>) {
     let stream = client.take_stream();
@@ -42,8 +55,8 @@ pub async fn serve(mut client: Client, first: Vec<u8>) {
     let Some(Ok(mut connection)) = client.deadline.within(limit, handshake).await else { return };
     let now = client.worker.deadlines.now();
     let pulse = Pulse::new(connection.ping_pong(), Rc::clone(&meter), now);
-    let (streams, idle_since, ends) = (Rc::default(), now, None);
-    let mut front = Front { client, pulse, meter, streams, idle_since, ends };
+    let (streams, idle_since, ends, is_narrow) = (Rc::default(), now, None, false);
+    let mut front = Front { client, pulse, meter, streams, idle_since, ends, is_narrow };
     front.look_soon();
     poll_fn(|cx| front.poll(cx, &mut connection)).await;
 }
@@ -59,6 +72,7 @@ fn builder() -> Builder {
         .max_concurrent_reset_streams(RESETS_REMEMBERED_MAX)
         .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
         .max_local_error_reset_streams(Some(RESETS_PROVOKED_MAX))
+        .data_frame_budget(CRUMB_BYTES_MAX)
         .enable_connect_protocol();
     builder
 }
@@ -74,6 +88,8 @@ struct Front {
     idle_since: u32,
     /// The tick in which the client was told to begin none any more.
     ends: Option<u32>,
+    /// Whether its window is narrow.
+    is_narrow: bool,
 }
 
 impl Front {
@@ -93,6 +109,7 @@ impl Front {
                 },
             }
         }
+        self.set_window(connection);
         while self.client.deadline.poll_passed(cx)
             || self.client.is_draining() && self.ends.is_none()
         {
@@ -101,6 +118,20 @@ impl Front {
             }
         }
         Poll::Pending
+    }
+
+    /// Narrows the window of a client that sends small pieces, until nothing is under way: all that
+    /// came has been read by then.
+    fn set_window(&mut self, connection: &mut Connection<Carrier, Bytes>) {
+        let crumbs = &self.meter.crumbs;
+        if self.streams.get() == 0 {
+            crumbs.set(0);
+        }
+        let is_narrow = crumbs.get() > CRUMBS_MAX;
+        if is_narrow != std::mem::replace(&mut self.is_narrow, is_narrow) {
+            let window = if is_narrow { WINDOW_NARROW_BYTES } else { WINDOW_CONNECTION_BYTES };
+            connection.set_target_window_size(window);
+        }
     }
 
     /// Ends a connection whose client asks too much, or breaks the protocol.

@@ -24,12 +24,12 @@ fn output(args: &[&str]) -> (Output, String) {
 /// A Nexus that runs as a program; killed when dropped.
 pub(crate) struct Running {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     events: BufReader<std::process::ChildStderr>,
 }
 
 impl Running {
-    fn start(args: &[&str]) -> Self {
+    pub(crate) fn start(args: &[&str]) -> Self {
         Self::spawn(nexus(&[]), args)
     }
 
@@ -61,10 +61,15 @@ impl Running {
     }
 
     /// Returns a figure from `/proc/PID/status`, in KiB.
-    fn status(&self, name: &str) -> u64 {
+    pub(crate) fn status(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
         let line = status.lines().find(|line| line.starts_with(name)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Returns how many files it has open, sockets included.
+    pub(crate) fn files(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
     /// Returns the processor time used so far.

@@ -20,6 +20,7 @@ mod health;
 mod hedging;
 mod layers;
 mod limits;
+mod memory;
 mod oracle;
 mod announced;
 mod proxies;
