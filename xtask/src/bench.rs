@@ -51,7 +51,7 @@ pub(crate) struct Args {
     /// How long each measurement lasts
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Measure memory per idle client connection instead
+    /// Measure memory per client connection instead: idle, and with requests that wait
     #[arg(long)]
     idle: bool,
     /// Measure Nexus with 10 routes and with 10,000 instead: a request's cost, the start, memory
@@ -153,7 +153,11 @@ impl Bench {
 
     /// The backends of a row, on the CPU of everything but the proxy.
     fn backends(&self, row: &Row) -> Result<Vec<Backend>> {
-        let start = |id| Backend::start(&self.programs.fakebackend, id, &row.backend_flags());
+        self.backends_with(&row.backend_flags())
+    }
+
+    fn backends_with(&self, flags: &[String]) -> Result<Vec<Backend>> {
+        let start = |id| Backend::start(&self.programs.fakebackend, id, flags);
         cpu::on(self.cpus.1, || ["b1", "b2", "b3"].into_iter().map(start).collect())?
     }
 }
