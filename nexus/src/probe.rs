@@ -115,9 +115,10 @@ fn terms(backend: &Backend, probing: &Probing, manner: &Manner) -> Result<Terms,
         terms.announce(version, None);
     }
     let speaks: &[u8] = match probing.kind {
+        ProbeKind::Tcp | ProbeKind::Command => return Ok(terms), // It says nothing: whatever they do.
         ProbeKind::Grpc => b"h2",
         ProbeKind::Http if probing.http.is_http2 => b"h2",
-        _ => b"http/1.1",
+        ProbeKind::Http => b"http/1.1",
     };
     if let Some((config, _)) = &mut terms.tls {
         Arc::make_mut(config).alpn_protocols = vec![speaks.to_vec()];

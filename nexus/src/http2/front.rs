@@ -41,9 +41,11 @@ const CRUMBS_MAX: u32 = 4096;
 /// with.
 const WINDOW_NARROW_BYTES: u32 = 65_535;
 
-/// Overhead of small pieces that `h2` lets be unread beyond what large ones make up for: as it would
-/// by itself, but the same for a narrow window. Beyond it the connection ends.
-const CRUMB_BYTES_MAX: usize = WINDOW_CONNECTION_BYTES as usize / 2;
+/// Overhead of small pieces that `h2` lets be unread beyond what large ones make up for, as it counts
+/// that: 256 bytes for each, less its own. So that a client may fill all that it has, before its
+/// window is narrow and after, with messages of 16 bytes. Beyond it the connection ends.
+const CRUMB_BYTES_MAX: usize =
+    (CRUMBS_MAX as usize + WINDOW_NARROW_BYTES as usize / 16) * (256 - 16);
 
 /// Carries a client's connection, of which `first` was read already, to its end.
 pub async fn serve(mut client: Client, first: Vec<u8>) {

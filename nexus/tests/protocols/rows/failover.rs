@@ -184,7 +184,6 @@ async fn alone(world: World) -> Outcome {
 }
 
 #[test]
-#[ignore = "a probe by TCP offers only http/1.1 in its handshake: probe::terms"]
 fn a_backend_with_tls_may_speak_h2_alone() {
     each(&[Wire::H2c], &[Wire::Http2], alone);
 }

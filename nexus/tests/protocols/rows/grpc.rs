@@ -170,7 +170,6 @@ async fn small_requests(world: World) -> Outcome {
 }
 
 #[test]
-#[ignore = "h2 ends a client's connection over 512 KiB of overhead of small DATA frames: http2::front"]
 fn thousands_of_small_messages_end_no_connection() {
     use crate::peers::each;
     use crate::wire::Wire;
