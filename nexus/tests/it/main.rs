@@ -36,6 +36,7 @@ mod secure;
 mod sessions;
 mod shortage;
 mod shutdown;
+mod slowloris;
 mod sockets;
 mod timeouts;
 mod tunnels;
