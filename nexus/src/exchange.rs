@@ -426,6 +426,10 @@ impl Exchange<'_> {
                 }
             }
             match polled {
+                // While the backend takes nothing, nothing is read that would tell of the end.
+                Poll::Pending if self.client.stream.poll_given_up(cx).is_ready() => {
+                    return Err(Reason::ClientGone);
+                }
                 Poll::Pending => return Ok(false),
                 Poll::Ready(Ok(())) => {
                     self.upload_state = Upload::Done;

@@ -102,6 +102,15 @@ impl Stream {
         }
     }
 
+    /// Waits for the client to give a request of an HTTP/2 connection up; of others only reading tells.
+    #[inline]
+    pub fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Asked(asked) => asked.poll_given_up(cx),
+            _ => Poll::Pending,
+        }
+    }
+
     /// Waits until there is something to read, or the end.
     #[inline]
     pub fn poll_read_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

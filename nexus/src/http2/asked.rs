@@ -50,7 +50,7 @@ impl Asked {
     }
 
     /// Waits for the client to give the request up.
-    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.outflow.stream {
             Some(stream) => stream.poll_reset(cx).map(|_| ()),
             None => self.respond.poll_reset(cx).map(|_| ()),

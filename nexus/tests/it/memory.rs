@@ -49,9 +49,6 @@ struct Worst {
     downloads: bool,
 }
 
-/// How long a request may last of which nothing moves.
-const STALL: &str = "--stall-timeout=8s";
-
 /// A backend that reads heads and no bodies, but at `/sink`; if it answers, it does so for ever.
 fn greedy(answers: bool) -> SocketAddr {
     raw(move |mut stream| {
@@ -165,7 +162,6 @@ fn check(worst: Worst) {
         "--access-log=off",
         "--workers=1",
         "--health-interval=1h",
-        STALL,
     ]);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let tasks = LocalSet::new();
