@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::backend::{Backend, Place, Scheme};
 use crate::proxy_protocol::{self, Ends, Version};
@@ -90,7 +90,7 @@ pub async fn dial(
 ) -> Result<Stream, Reason> {
     if let Place::Unix(path) = &backend.url.place {
         let connecting = async {
-            let socket = UnixStream::connect(path).await.map_err(|error| reason(&error))?;
+            let socket = unix(path).await.map_err(|error| reason(&error))?;
             open(socket.into(), terms).await
         };
         return clock.within(limit, connecting).await.unwrap_or(Err(Reason::ConnectTimeout));
@@ -115,6 +115,18 @@ pub async fn dial(
         }
     }
     Err(failed)
+}
+
+/// Connects to a socket of this machine's. One whose backlog is full says so at once, where TCP would
+/// wait: it is asked again.
+async fn unix(path: &str) -> io::Result<UnixStream> {
+    const AGAIN: Duration = Duration::from_millis(5);
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(AGAIN).await,
+            outcome => return outcome,
+        }
+    }
 }
 
 async fn connect(address: SocketAddr) -> io::Result<TcpStream> {

@@ -49,8 +49,8 @@ pub struct Exchange<'c> {
     pub target: Option<Vec<u8>>,
     /// When all attempts are over; `None` sets no end.
     pub until: Option<Instant>,
-    /// How long the client waits for the last byte of its answer, if it said so.
-    pub deadline: Option<Duration>,
+    /// Until when the client waits for the last byte of its answer, if it said so.
+    pub deadline: Option<Instant>,
     /// How long the attempt under way may take, if another may follow it.
     pub per_try: Option<Duration>,
     /// What for.
@@ -190,8 +190,8 @@ impl Exchange<'_> {
         if self.client.stream.is_http2() {
             self.begin_grpc();
         }
-        let total = [self.timeout_total(), self.deadline].into_iter().flatten().min();
-        self.until = total.map(|total| Instant::now() + total);
+        let total = self.timeout_total().map(|total| Instant::now() + total);
+        self.until = [total, self.deadline].into_iter().flatten().min();
         self.upload.kept_bytes_max = self.retry().kept_bytes_max;
         let (policy, request, bytes) = (self.retry(), &self.request, self.upload.bytes());
         if policy.methods.is_some() || policy.heeds_key {
@@ -208,7 +208,8 @@ impl Exchange<'_> {
     fn begin_grpc(&mut self) {
         let fields = HeadFields { bytes: self.upload.bytes(), fields: &self.request.head.fields };
         if fields.first(b"content-type").is_some_and(grpc::is_it) {
-            self.deadline = fields.first(b"grpc-timeout").and_then(grpc::timeout);
+            let timeout = fields.first(b"grpc-timeout").and_then(grpc::timeout);
+            self.deadline = timeout.map(|timeout| Instant::now() + timeout);
         }
     }
 
@@ -450,7 +451,8 @@ impl Exchange<'_> {
 
     /// Waits for a client whose request was read to leave.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.view.settings.half_close || !self.client.is_watched() {
+        let may_half_close = self.view.settings.half_close && !self.client.stream.is_http2();
+        if may_half_close || !self.client.is_watched() {
             return Poll::Pending;
         }
         self.upload.poll_gone(cx, &mut self.client.stream)
@@ -466,7 +468,8 @@ impl Exchange<'_> {
         } else {
             // More of its body may be there, which must not be read now: the socket is asked.
             self.client.deadline.call_at_next_tick();
-            !self.view.settings.half_close && self.client.stream.has_ended()
+            let may_half_close = self.view.settings.half_close && !self.client.stream.is_http2();
+            !may_half_close && self.client.stream.has_ended()
         };
         if is_gone { Poll::Ready(Reason::ClientGone) } else { Poll::Pending }
     }

@@ -34,6 +34,13 @@ pub const WINDOW_CONNECTION_BYTES: u32 = 1024 * 1024;
 /// The same for one stream: a quarter, so that a body that nobody reads does not stop the others.
 pub const WINDOW_STREAM_BYTES: u32 = 256 * 1024;
 
+/// Bytes of one answer that may be on their way from a backend, unread.
+pub const WINDOW_ANSWER_BYTES: u32 = 64 * 1024;
+
+/// The same of all answers on one connection: of as many as there may be, so that clients who take
+/// theirs slowly never hold up the answers to others.
+pub const WINDOW_ANSWERS_BYTES: u32 = STREAMS_MAX * WINDOW_ANSWER_BYTES;
+
 /// Bytes of one stream that wait to be sent.
 pub const SEND_BYTES_MAX: usize = 64 * 1024;
 
@@ -71,6 +78,9 @@ fn failed(error: h2::Error) -> io::Error {
     if is_unseen {
         return unseen();
     }
+    if error.is_remote() && error.is_reset() {
+        return io::ErrorKind::ConnectionAborted.into();
+    }
     match error.is_library() {
         true => io::Error::new(io::ErrorKind::InvalidData, error),
         false if error.is_io() => error.into_io().unwrap_or_else(broken),
@@ -96,6 +106,7 @@ pub fn why_unread(error: &io::Error) -> Reason {
         _ if is_unseen(error) => Reason::StreamRefused,
         io::ErrorKind::InvalidInput => Reason::BadTarget,
         io::ErrorKind::InvalidData => Reason::BadResponse,
+        io::ErrorKind::ConnectionAborted => Reason::StreamReset,
         io::ErrorKind::UnexpectedEof => Reason::BackendClosed,
         _ => Reason::BackendReset,
     }

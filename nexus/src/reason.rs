@@ -91,6 +91,8 @@ pub enum Reason {
     BackendReset,
     /// The backend has told, over HTTP/2, that it has not looked at the request.
     StreamRefused,
+    /// The backend has broken one request of an HTTP/2 connection off, and no other.
+    StreamReset,
     /// The backend and Nexus came to no agreement on TLS.
     TlsFailed,
     /// The backend's certificate proves nothing.
@@ -187,6 +189,7 @@ impl Reason {
         Self::BackendClosed,
         Self::BackendReset,
         Self::StreamRefused,
+        Self::StreamReset,
         Self::TlsFailed,
         Self::TlsUntrusted,
         Self::BadResponse,
@@ -251,6 +254,7 @@ impl Reason {
             Self::BackendClosed => (502, Backend, "backend_closed", "the backend closed the connection without an answer"),
             Self::BackendReset => (502, Backend, "backend_reset", "the backend reset the connection without an answer"),
             Self::StreamRefused => (502, Backend, "stream_refused", "the backend has refused the request without looking at it"),
+            Self::StreamReset => (502, Backend, "stream_reset", "the backend has broken the request off"),
             Self::TlsFailed => (502, Backend, "tls_failed", "the TLS handshake with the backend failed"),
             Self::TlsUntrusted => (502, Backend, "tls_untrusted", "the backend's certificate cannot be verified"),
             Self::BadResponse => (502, Backend, "bad_response", "the backend's answer is not valid HTTP"),

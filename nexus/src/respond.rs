@@ -74,6 +74,8 @@ pub async fn relay(exchange: &mut Exchange<'_>, mut answered: Box<Answered>) -> 
             End { status, bytes_out, reason: None, after: after(exchange, keep_alive) }
         }
         Err(reason) => {
+            let is_one_stream = upstream.stream.is_http2() && reason == Reason::ResponseTruncated;
+            let reason = if is_one_stream { Reason::StreamReset } else { reason };
             upstream.blame(reason, Progress::Answered, Some(download));
             let after = if must_reset { After::Reset } else { After::Close };
             End { bytes_out, ..End::broken(status, reason, after) }
@@ -109,7 +111,7 @@ fn start(
         });
     });
     // It is there; what follows has its own limits, but for a deadline of the client's.
-    exchange.until = exchange.until.filter(|_| exchange.deadline.is_some());
+    exchange.until = exchange.deadline;
     exchange.client.deadline.set(exchange.within(exchange.timeout_stall(false)));
 }
 

@@ -309,6 +309,8 @@ impl WhyNot {
 pub fn decide(policy: &Policy, failure: Failure, request: Facts) -> Again {
     let is_whole_answer = matches!(failure.reason, Reason::RetriedStatus | Reason::BadResponse);
     let is_timeout = matches!(failure.reason, Reason::ResponseTimeout | Reason::PerTryTimeout);
+    // The connection it came by is as good as before.
+    let is_one_stream = failure.reason == Reason::StreamReset;
     let no = |why| Again::No(why);
     match failure.reason {
         _ if failure.reason.facts().fault == Fault::Client => no(WhyNot::ClientFault),
@@ -317,7 +319,7 @@ pub fn decide(policy: &Policy, failure: Failure, request: Facts) -> Again {
         _ if failure.progress == Progress::Answered && !is_whole_answer => no(WhyNot::AnswerBegun),
         _ if !failure.is_unsent() && !request.is_idempotent => no(WhyNot::NotIdempotent),
         _ if !request.is_replayable => no(WhyNot::BodyNotKept),
-        _ if failure.reused && !is_timeout && !is_whole_answer => Again::Fresh,
+        _ if failure.reused && !is_timeout && !is_whole_answer && !is_one_stream => Again::Fresh,
         Reason::ResponseTimeout if !policy.on.response_timeout => no(WhyNot::TimedOut),
         _ if !policy.on.has(failure) => no(WhyNot::NotInPolicy),
         _ if request.is_put_off => no(WhyNot::RetryAfter),

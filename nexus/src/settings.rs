@@ -265,10 +265,10 @@ pub struct BackendSettings {
 }
 
 impl BackendSettings {
-    /// Returns how many requests it may have under way: each takes a connection, unless one may
-    /// carry many.
+    /// Returns how many requests it may have under way: each takes a connection, unless one surely
+    /// carries many.
     pub fn under_way_max(&self) -> Option<u32> {
-        let connections = self.connections_max.filter(|_| !self.url.scheme.may_multiplex());
+        let connections = self.connections_max.filter(|_| self.url.scheme != Scheme::H2c);
         [self.requests_max, connections].into_iter().flatten().min()
     }
 }

@@ -251,6 +251,7 @@ impl Worker {
             }
             if self.view().limits_connections {
                 self.idle.borrow_mut().close_wanted();
+                self.http2.borrow_mut().close_wanted();
             }
             if now >= swept + SWEEP_TICKS {
                 swept = now;

@@ -57,6 +57,12 @@ pub async fn connect(
 ) -> Result<Upstream, Reason> {
     let is_shared =
         backend.url.scheme == Scheme::H2c || backend.speaks_http2.load(Ordering::Relaxed);
+    if is_shared
+        && !order.fresh
+        && let Some(slot) = worker.http2.borrow_mut().take(worker, backend)
+    {
+        return Ok(shared(backend, slot));
+    }
     if is_shared && let Some(slot) = wait(worker, backend, order.limit, clock).await? {
         // One that somebody else has opened meanwhile is as good as a new one, and one for all who
         // lost theirs at once: but nobody takes up a third over it.
@@ -84,6 +90,10 @@ async fn wait(
         waited.unwrap_or(Err(Reason::ConnectTimeout))?;
         if let Some(slot) = worker.http2.borrow_mut().take(worker, backend) {
             return Ok(Some(slot));
+        }
+        let is_shared = backend.speaks_http2.load(Ordering::Relaxed);
+        if !is_shared && backend.url.scheme != Scheme::H2c {
+            return Ok(None); // It has come back to HTTP/1.1.
         }
     }
 }

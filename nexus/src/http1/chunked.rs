@@ -218,9 +218,10 @@ fn may_trail(name: &str) -> bool {
         "warning",
         "www-authenticate",
     ];
-    let barred_prefix = ["x-forwarded", "x_forwarded", "if-"].iter().any(|prefix| {
-        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    });
+    let barred_prefix =
+        ["x-forwarded", "x_forwarded", "x-client", "x_client", "if-"].iter().any(|prefix| {
+            name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        });
     !barred_prefix && !BARRED.iter().any(|barred| name.eq_ignore_ascii_case(barred))
 }
 

@@ -71,7 +71,7 @@ pub enum Admission {
 pub fn admit(bytes: &[u8], mut head: RequestHead) -> Result<Admission, Reason> {
     let method = head.method.of(bytes);
     if method == b"PRI" {
-        return Err(Reason::MalformedRequest); // The preface of HTTP/2, which is not spoken here.
+        return Err(Reason::MalformedRequest); // What opens HTTP/2 opens a connection, or nothing.
     }
     let (target, authority) = target(bytes, &head)?;
     let connection = connection(bytes, &mut head.fields)?;

@@ -14,6 +14,9 @@ pub const REQUEST_FIELDS_MAX: usize = 100;
 /// Fields in a response head: applications are trusted further than clients.
 pub const RESPONSE_FIELDS_MAX: usize = 256;
 
+/// Fields that Nexus adds to a head at most, those of a configuration included.
+const OWN_FIELDS_MAX: usize = 64;
+
 /// Bytes in a head: room for large cookies.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 
@@ -265,7 +268,21 @@ fn index(bytes: &[u8], parsed: &[httparse::Header<'_>]) -> Recycled<Field> {
 /// Says what is wrong with bytes that can never become a head. RFC 9112 §2–5; a bare LF ends a
 /// line as §2.2 allows.
 pub fn parse_request(bytes: &[u8]) -> Result<Option<RequestHead>, BadHead> {
-    let mut slots = [const { MaybeUninit::uninit() }; REQUEST_FIELDS_MAX];
+    request_of::<REQUEST_FIELDS_MAX>(bytes)
+}
+
+/// The same of a head that Nexus has written, which may have added some.
+///
+/// # Errors
+///
+/// As [`parse_request`].
+pub fn parse_own_request(bytes: &[u8]) -> Result<Option<RequestHead>, BadHead> {
+    request_of::<{ REQUEST_FIELDS_MAX + OWN_FIELDS_MAX }>(bytes)
+}
+
+#[inline]
+fn request_of<const SLOTS: usize>(bytes: &[u8]) -> Result<Option<RequestHead>, BadHead> {
+    let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
     let mut request = httparse::Request::new(&mut []);
     match request.parse_with_uninit_headers(bytes, &mut slots) {
         Ok(httparse::Status::Partial) => Ok(None),
@@ -300,7 +317,21 @@ fn is_other_major(bytes: &[u8]) -> bool {
 /// Says what is wrong with bytes that can never become a head: the grammar of RFC 9112 §4–5, or a
 /// status outside 100–599.
 pub fn parse_response(bytes: &[u8]) -> Result<Option<ResponseHead>, BadHead> {
-    let mut slots = [const { MaybeUninit::uninit() }; RESPONSE_FIELDS_MAX];
+    response_of::<RESPONSE_FIELDS_MAX>(bytes)
+}
+
+/// The same of a head that Nexus has written, which may have added some.
+///
+/// # Errors
+///
+/// As [`parse_response`].
+pub fn parse_own_response(bytes: &[u8]) -> Result<Option<ResponseHead>, BadHead> {
+    response_of::<{ RESPONSE_FIELDS_MAX + OWN_FIELDS_MAX }>(bytes)
+}
+
+#[inline]
+fn response_of<const SLOTS: usize>(bytes: &[u8]) -> Result<Option<ResponseHead>, BadHead> {
+    let mut slots = [const { MaybeUninit::uninit() }; SLOTS];
     let mut response = httparse::Response::new(&mut []);
     let parsed = httparse::ParserConfig::default().parse_response_with_uninit_headers(
         &mut response,

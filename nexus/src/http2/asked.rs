@@ -80,7 +80,7 @@ impl Asked {
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let Self { outflow, respond, is_head, is_connect, .. } = self;
         outflow.poll_write(cx, bytes, |bytes| {
-            let head = head::parse_response(bytes).ok().flatten();
+            let head = head::parse_own_response(bytes).ok().flatten();
             let head = head.ok_or(io::ErrorKind::InvalidInput)?;
             begin(respond, bytes, &head, (*is_head, *is_connect))
         })

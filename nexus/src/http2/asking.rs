@@ -120,7 +120,7 @@ impl Asking {
 
 /// Sends the head of a request.
 fn begin(slot: &mut Slot, bytes: &[u8]) -> io::Result<(ResponseFuture, Sent, Begun)> {
-    let head = head::parse_request(bytes).ok().flatten().ok_or(io::ErrorKind::InvalidInput)?;
+    let head = head::parse_own_request(bytes).ok().flatten().ok_or(io::ErrorKind::InvalidInput)?;
     let said = text::to_request(bytes, &head, slot.about());
     let (request, framing, upgrade) = said.map_err(|_| io::ErrorKind::InvalidInput)?;
     let is_head = head.method.of(bytes) == b"HEAD";

@@ -18,7 +18,7 @@ use super::carrier::Carrier;
 use super::pulse::Pulse;
 use super::{
     HEAD_BYTES_MAX, RESETS_PROVOKED_MAX, RESETS_REMEMBERED_MAX, SEND_BYTES_MAX, STREAMS_MAX,
-    WINDOW_CONNECTION_BYTES, WINDOW_STREAM_BYTES, unseen,
+    WINDOW_ANSWER_BYTES, WINDOW_ANSWERS_BYTES, WINDOW_CONNECTION_BYTES, unseen,
 };
 use crate::backend::connections::Lease;
 use crate::backend::{Backend, Serial};
@@ -181,6 +181,15 @@ impl Connections {
         self.open.remove(&backend.serial);
     }
 
+    /// Closes those that carry nothing, to backends of which another worker wants to open one.
+    pub fn close_wanted(&mut self) {
+        for Shelf { backend, connections } in self.open.values_mut() {
+            if backend.connections.are_wanted() {
+                connections.retain(|open| open.streams.get() > 0);
+            }
+        }
+    }
+
     /// Closes those that have carried nothing since tick `oldest`, are over, or lead to a backend
     /// that is not `wanted` any more.
     pub fn sweep(&mut self, oldest: impl Fn(&Backend) -> Option<u32>) {
@@ -231,7 +240,11 @@ impl OpeningGuard {
 
 impl Drop for OpeningGuard {
     fn drop(&mut self) {
-        self.worker.http2.borrow_mut().opening.remove(&self.serial);
+        let mut all = self.worker.http2.borrow_mut();
+        if all.opening.get(&self.serial).is_some_and(|it| Rc::ptr_eq(it, &self.opening)) {
+            all.opening.remove(&self.serial);
+        }
+        drop(all);
         self.opening.done.notify_waiters();
     }
 }
@@ -241,8 +254,8 @@ fn builder() -> Builder {
     builder
         .enable_push(false)
         .initial_max_send_streams(UNSAID)
-        .initial_connection_window_size(WINDOW_CONNECTION_BYTES)
-        .initial_window_size(WINDOW_STREAM_BYTES)
+        .initial_connection_window_size(WINDOW_ANSWERS_BYTES)
+        .initial_window_size(WINDOW_ANSWER_BYTES)
         .max_header_list_size(HEAD_BYTES_MAX)
         .max_send_buffer_size(SEND_BYTES_MAX)
         .data_frame_budget(SMALL_FRAMES_COST)

@@ -19,6 +19,8 @@ pub struct Carrier {
     /// What was read before it was known to be HTTP/2.
     first: Vec<u8>,
     meter: Rc<Meter>,
+    /// Bytes that were read and thrown away at its end.
+    wasted: u64,
     /// What looks at a client's frames first, and its clock.
     watch: Option<(FrameWatch, Rc<Deadlines>)>,
     crumbs: Crumbs,
@@ -50,7 +52,7 @@ impl Carrier {
     pub fn new(stream: Stream, first: Vec<u8>) -> (Self, Rc<Meter>) {
         let meter = Rc::<Meter>::default();
         let crumbs = Crumbs::default();
-        (Self { stream, first, meter: Rc::clone(&meter), watch: None, crumbs }, meter)
+        (Self { stream, first, meter: Rc::clone(&meter), watch: None, crumbs, wasted: 0 }, meter)
     }
 
     /// Has a client's frames looked at before anything is done about them.
@@ -192,9 +194,10 @@ impl AsyncWrite for Carrier {
             self.meter.is_shut.set(true);
         }
         let mut waste = [0; 4096];
-        while self.meter.read.get() < LINGER_BYTES_MAX {
+        // Of a client only: a backend has nothing to read that it could miss.
+        while self.watch.is_some() && self.wasted < LINGER_BYTES_MAX {
             match ready!(self.stream.poll_read(cx, &mut waste)) {
-                Ok(read @ 1..) => self.came(read),
+                Ok(read @ 1..) => self.wasted += read as u64,
                 _ => break,
             }
         }

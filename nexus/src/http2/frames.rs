@@ -203,12 +203,12 @@ impl FrameWatch {
     fn headers(&mut self, head: &Head) -> Verdict {
         self.continuations = 0;
         self.trailers = None;
-        self.counts.opened();
         if head.stream.is_multiple_of(2) {
             return Verdict::Broken(Reason::PROTOCOL_ERROR);
         }
         if head.stream > self.last {
             self.last = head.stream;
+            self.counts.opened();
             return Verdict::Fine;
         }
         if head.flags & END_STREAM == 0 {

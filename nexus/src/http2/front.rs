@@ -178,7 +178,9 @@ impl Front {
                 self.client.deadline.set(LINGER);
             }
             // Whoever has nothing under way, and does not go, is not waited for.
-            Some(ends) if self.streams.get() == 0 && TICK * (now - ends) >= LINGER => return true,
+            Some(ends) if !connection.has_streams() && TICK * (now - ends) >= LINGER => {
+                return true;
+            }
             Some(_) => self.client.deadline.set(LINGER),
             None => self.look_soon(),
         }

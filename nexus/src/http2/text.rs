@@ -32,7 +32,11 @@ pub fn is_malformed<B>(request: &http::Request<B>) -> bool {
     let names_a_user = |authority: &Authority| authority.as_str().contains('@');
     let is_connect = request.method() == Method::CONNECT;
     let is_server = uri.path_and_query().is_some_and(|path| path.as_str() == "*");
-    headers.values().any(has_blanks)
+    let protocol = request.extensions().get::<h2::ext::Protocol>();
+    let is_token =
+        |protocol: &h2::ext::Protocol| HeaderName::from_bytes(protocol.as_str().as_bytes()).is_ok();
+    protocol.is_some_and(|protocol| !is_token(protocol))
+        || headers.values().any(has_blanks)
         || length.is_some_and(HeaderValue::is_empty)
         || uri.authority().is_some_and(names_a_user)
         || uri.authority().is_none() && (is_connect || !headers.contains_key(header::HOST))

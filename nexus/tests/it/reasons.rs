@@ -93,7 +93,8 @@ fn provoke(reason: Reason) -> String {
         Reason::ResolveFailed => named("http://no..host:80"),
         Reason::BackendClosed => answered(b""),
         Reason::BackendReset => backend_reset(),
-        Reason::StreamRefused => stream_refused(),
+        Reason::StreamRefused => stream_ended(7),
+        Reason::StreamReset => stream_ended(2),
         Reason::TlsFailed => secured(raw(|mut stream| {
             let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n");
         })),
@@ -320,12 +321,11 @@ fn full(change: impl Fn(&mut Settings)) -> String {
     })
 }
 
-/// A backend that refuses every stream of HTTP/2 (RFC 9113 §8.7).
-fn stream_refused() -> String {
+/// A backend that ends every stream of HTTP/2 with this code.
+fn stream_ended(code: u8) -> String {
     const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
-    const RST_STREAM_1: &[u8] = &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7];
     const PREFACE_BYTES: usize = 24;
-    let address = raw(|mut stream| {
+    let address = raw(move |mut stream| {
         let mut seen = Vec::new();
         let _ = stream.write_all(SETTINGS);
         let has_head = |mut frames: &[u8]| {
@@ -342,7 +342,7 @@ fn stream_refused() -> String {
         while let Ok(read @ 1..) = stream.read(&mut buffer) {
             seen.extend_from_slice(&buffer[..read]);
             if has_head(seen.get(PREFACE_BYTES..).unwrap_or_default()) {
-                let _ = stream.write_all(RST_STREAM_1);
+                let _ = stream.write_all(&[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, code]);
             }
         }
     });

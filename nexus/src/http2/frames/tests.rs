@@ -120,11 +120,24 @@ fn what_brings_something_has_no_limit() {
 
 #[test]
 fn resets_are_too_many_by_the_requests() {
-    let half = [frame(HEADERS, 5, 1, 9), frame(HEADERS, 5, 3, 9), frame(RST_STREAM, 0, 1, 4)];
-    check(&vec![half.concat(); 20_000], Verdict::Fine);
-    let most = [frame(HEADERS, 5, 1, 9), frame(RST_STREAM, 0, 1, 4)].concat();
-    check(&vec![most.clone(); 1_000], Verdict::Fine);
-    check(&vec![most; 1_001], Verdict::Calm(Flood::Resets));
+    // So many requests, of which the first of each group is reset; with trailers, if it has some.
+    let groups = |count: u32, requests: u32, trailers: bool| -> Vec<Vec<u8>> {
+        let group = |at: u32| {
+            let first = at * requests * 2 + 1;
+            let ids = (0..requests).map(|request| first + request * 2);
+            let mut frames: Vec<_> = ids.map(|id| frame(HEADERS, 5, id, 9)).collect();
+            if trailers {
+                frames.push(frame(HEADERS, 5, first, 0));
+            }
+            frames.push(frame(RST_STREAM, 0, first, 4));
+            frames.concat()
+        };
+        (0..count).map(group).collect()
+    };
+    check(&groups(20_000, 2, false), Verdict::Fine);
+    check(&groups(1_000, 1, false), Verdict::Fine);
+    check(&groups(1_001, 1, false), Verdict::Calm(Flood::Resets));
+    check(&groups(1_001, 1, true), Verdict::Calm(Flood::Resets));
 }
 
 /// So many pings at each time, and what is said of the last.

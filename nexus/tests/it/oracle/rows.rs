@@ -201,7 +201,7 @@ impl Plain {
 
 /// Fields that Nexus drops from trailers and hyper hands over (row 58), as far as they are tried: a
 /// head that a mutation has put behind a last chunk is trailers, too.
-pub(crate) const DROPPED_TRAILERS: [&str; 20] = [
+pub(crate) const DROPPED_TRAILERS: [&str; 21] = [
     "authorization: ",
     "connection: ",
     "content-length: ",
@@ -221,5 +221,6 @@ pub(crate) const DROPPED_TRAILERS: [&str; 20] = [
     "transfer-encoding: ",
     "upgrade: ",
     "x-forwarded",
+    "x-client",
     "x_forwarded",
 ];
