@@ -34,6 +34,7 @@ mod retries;
 mod routing;
 mod secure;
 mod sessions;
+mod sharing;
 mod shortage;
 mod shutdown;
 mod slowloris;
