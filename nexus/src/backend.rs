@@ -91,7 +91,7 @@ pub struct Backend {
     since: AtomicU64,
     /// Whether a probe has come back.
     is_probed: AtomicBool,
-    /// Whether its last connection spoke HTTP/2.
+    /// Whether its last connection spoke HTTP/2; at h2c each does.
     pub speaks_http2: AtomicBool,
     /// What happened to it last.
     pub journal: Journal,

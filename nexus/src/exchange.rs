@@ -449,10 +449,15 @@ impl Exchange<'_> {
         Ok(has_arrived)
     }
 
+    /// Says whether a client that ends its side may still want its answer; HTTP/2 has another word for
+    /// leaving.
+    fn may_half_close(&self) -> bool {
+        self.view.settings.half_close && !self.client.stream.is_http2()
+    }
+
     /// Waits for a client whose request was read to leave.
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let may_half_close = self.view.settings.half_close && !self.client.stream.is_http2();
-        if may_half_close || !self.client.is_watched() {
+        if self.may_half_close() || !self.client.is_watched() {
             return Poll::Pending;
         }
         self.upload.poll_gone(cx, &mut self.client.stream)
@@ -468,8 +473,7 @@ impl Exchange<'_> {
         } else {
             // More of its body may be there, which must not be read now: the socket is asked.
             self.client.deadline.call_at_next_tick();
-            let may_half_close = self.view.settings.half_close && !self.client.stream.is_http2();
-            !may_half_close && self.client.stream.has_ended()
+            !self.may_half_close() && self.client.stream.has_ended()
         };
         if is_gone { Poll::Ready(Reason::ClientGone) } else { Poll::Pending }
     }

@@ -100,7 +100,7 @@ pub async fn attempt(
     exchange.start(backend);
     let mut incoming = Incoming::default();
     let head = poll_fn(|cx| exchange.poll_head(cx, &mut upstream.stream, &mut incoming)).await;
-    conclude(exchange, upstream, &mut incoming, head)
+    conclude(upstream, &mut incoming, head, exchange.upload.written)
 }
 
 /// Counts it against a backend that there is no connection.
@@ -111,24 +111,25 @@ pub fn unopened(backend: &Picked, reason: Reason) -> Failure {
     Failure { reason, progress: Progress::NothingSent, reused: false }
 }
 
-/// Makes an answer of what was read, or counts it against the backend.
+/// Makes an answer of what was read, after so many bytes of the request were `written`, or counts it
+/// against the backend.
 ///
 /// # Errors
 ///
 /// Says what went wrong and how far it got.
 #[inline]
 pub fn conclude(
-    exchange: &Exchange<'_>,
     upstream: Upstream,
     incoming: &mut Incoming,
     head: Result<Response, Reason>,
+    written: u64,
 ) -> Result<Box<Answered>, Failure> {
     let answered = head.and_then(|head| Ok((download(&head, incoming.take())?, head)));
     match answered {
         // In a box: it goes through many hands.
         Ok((download, response)) => Ok(Box::new(Answered { upstream, response, download })),
         Err(reason) => {
-            let progress = match exchange.upload.written {
+            let progress = match written {
                 _ if incoming.has_answered => Progress::Answered,
                 _ if reason == Reason::StreamRefused => Progress::NothingSent,
                 0 => Progress::NothingSent,
@@ -145,7 +146,7 @@ pub fn conclude(
 /// # Errors
 ///
 /// Fails if what was read of its body is broken.
-pub fn download(response: &Response, read: Option<(Buffer, usize)>) -> Result<Flow, Reason> {
+fn download(response: &Response, read: Option<(Buffer, usize)>) -> Result<Flow, Reason> {
     let (buffer, len) = read.expect("a head was read into it");
     let framing = if response.head.status == 101 { Framing::UntilClose } else { response.body };
     Flow::new(buffer, response.head.len, len, framing, false).map_err(|_| Reason::BadResponse)

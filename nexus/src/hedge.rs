@@ -22,7 +22,7 @@ use crate::forward::{self, Answered, Upstream};
 use crate::place::{self, Choice};
 use crate::proxy_protocol::Ends;
 use crate::reason::{Fault, Reason};
-use crate::retry::{Failure, Progress};
+use crate::retry::Failure;
 use crate::stream::Next;
 use crate::worker::{Picked, Taken, Worker};
 
@@ -67,13 +67,16 @@ pub async fn attempt(
             };
             match poll_fn(poll).await {
                 None => return Ok(rival.wins(exchange, attempts, (watch, None))),
-                Some(head) => match forward::conclude(exchange, upstream, &mut incoming, head) {
-                    Ok(answered) => {
-                        rival.loses(attempts);
-                        return Ok(answered);
+                Some(head) => {
+                    match forward::conclude(upstream, &mut incoming, head, exchange.upload.written)
+                    {
+                        Ok(answered) => {
+                            rival.loses(attempts);
+                            return Ok(answered);
+                        }
+                        Err(failure) => failure,
                     }
-                    Err(failure) => failure,
-                },
+                }
             }
         }
     };
@@ -266,25 +269,13 @@ async fn ask(
             return Err((backend, failure));
         }
     };
-    let reused = upstream.reused;
-    let failed = |reason, progress| (backend.clone(), Failure { reason, progress, reused });
     let mut incoming = Incoming::default();
     let head = poll_head(&mut upstream, &message, &mut incoming, to_head);
     let head = timeout_at(limits.until(limits.response), head).await;
     let head = head.unwrap_or_else(|_| Err(limits.why(Reason::ResponseTimeout)));
-    let progress = match &head {
-        Err(Reason::StreamRefused) => Progress::NothingSent,
-        _ if incoming.has_answered => Progress::Answered,
-        _ => Progress::Sent,
-    };
-    let answered = head.and_then(|head| Ok((forward::download(&head, incoming.take())?, head)));
-    match answered {
-        Ok((download, response)) => Ok(Box::new(Answered { upstream, response, download })),
-        Err(reason) => {
-            upstream.blame(reason, progress, None);
-            Err(failed(reason, progress))
-        }
-    }
+    // All of it was written, or as much as the backend has taken.
+    let written = message.len() as u64;
+    forward::conclude(upstream, &mut incoming, head, written).map_err(|failure| (backend, failure))
 }
 
 /// Writes the message and reads on to the head of the final answer.

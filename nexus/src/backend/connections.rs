@@ -2,9 +2,8 @@
 //!
 //! # What if all are open, and idle at other workers?
 //!
-//! Only requests under way may keep a new one from its connection, and those are counted before.
 //! Whoever finds all open says that one is wanted: other workers then close the ones that idle with
-//! them at their next tick instead of keeping them.
+//! them, or carry no request, at their next tick instead of keeping them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -55,8 +55,7 @@ pub async fn connect(
     order: Order,
     clock: &impl Clock,
 ) -> Result<Upstream, Reason> {
-    let is_shared =
-        backend.url.scheme == Scheme::H2c || backend.speaks_http2.load(Ordering::Relaxed);
+    let is_shared = backend.speaks_http2.load(Ordering::Relaxed);
     if is_shared
         && !order.fresh
         && let Some(slot) = worker.http2.borrow_mut().take(worker, backend)
@@ -91,8 +90,7 @@ async fn wait(
         if let Some(slot) = worker.http2.borrow_mut().take(worker, backend) {
             return Ok(Some(slot));
         }
-        let is_shared = backend.speaks_http2.load(Ordering::Relaxed);
-        if !is_shared && backend.url.scheme != Scheme::H2c {
+        if !backend.speaks_http2.load(Ordering::Relaxed) {
             return Ok(None); // It has come back to HTTP/1.1.
         }
     }

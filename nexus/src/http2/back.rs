@@ -15,7 +15,7 @@ use h2::client::{Builder, ResponseFuture, SendRequest};
 use tokio::sync::Notify;
 
 use super::carrier::Carrier;
-use super::pulse::Pulse;
+use super::pulse::{LOOK, Pulse};
 use super::{
     HEAD_BYTES_MAX, RESETS_PROVOKED_MAX, RESETS_REMEMBERED_MAX, SEND_BYTES_MAX, STREAMS_MAX,
     WINDOW_ANSWER_BYTES, WINDOW_ANSWERS_BYTES, WINDOW_CONNECTION_BYTES, unseen,
@@ -34,9 +34,6 @@ const UNSAID: usize = usize::MAX - 1;
 /// less its own. So that a connection's window may be full of messages of 16 bytes: when they are
 /// more, the connection ends, and with it whatever else it carries.
 const SMALL_FRAMES_COST: usize = WINDOW_CONNECTION_BYTES as usize / 16 * (256 - 16);
-
-/// How often a connection is looked after.
-const LOOK: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The HTTP/2 connections of one worker.
 #[derive(Default)]

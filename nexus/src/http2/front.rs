@@ -12,7 +12,7 @@ use h2::server::{Builder, Connection, SendResponse};
 
 use super::carrier::{Carrier, Meter};
 use super::frames::Verdict;
-use super::pulse::Pulse;
+use super::pulse::{LOOK, Pulse};
 use super::text;
 use super::{
     Asked, HEAD_BYTES_MAX, RESETS_PENDING_MAX, RESETS_PROVOKED_MAX, RESETS_REMEMBERED_MAX,
@@ -28,9 +28,6 @@ pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How long a connection may take to end that carries nothing any more.
 const LINGER: Duration = Duration::from_secs(2);
-
-/// How often a connection is looked after at least.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// Frames with a small piece of a body, since the connection last carried nothing, from which on its
 /// window is [`WINDOW_NARROW_BYTES`]. A client may mean well: messages of gRPC are often small.

@@ -8,6 +8,7 @@ use h2::RecvStream;
 
 use super::{failed, text};
 use crate::http1::body::Framing;
+use crate::http1::egress;
 
 /// A message that comes by HTTP/2.
 pub struct Inflow {
@@ -54,7 +55,7 @@ impl Inflow {
                     Some(Ok(data)) if data.is_empty() => {}
                     Some(Ok(data)) => {
                         if self.is_chunked {
-                            text::chunk_size(&mut self.text, data.len());
+                            egress::chunk_size(&mut self.text, data.len());
                         }
                         self.data = data;
                     }
@@ -66,7 +67,7 @@ impl Inflow {
                     let trailers = ready!(self.body.poll_trailers(cx)).map_err(failed)?;
                     self.text.extend_from_slice(b"0\r\n");
                     if let Some(trailers) = trailers {
-                        text::trailers(&mut self.text, &trailers);
+                        text::fields(&mut self.text, &trailers);
                     }
                     self.text.extend_from_slice(b"\r\n");
                     self.state = State::Done;

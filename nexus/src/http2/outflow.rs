@@ -123,7 +123,7 @@ impl Outflow {
         Ok(len)
     }
 
-    /// Takes one byte of a size line, as [`text::chunk_size`] writes them.
+    /// Takes one byte of a size line, as `egress::chunk_size` writes them.
     fn size(&mut self, so_far: usize, byte: u8) -> io::Result<usize> {
         self.state = match (byte as char).to_digit(16) {
             Some(digit) => State::Size(so_far << 4 | digit as usize),

@@ -13,6 +13,9 @@ use crate::deadline::TICK;
 /// many networks forget a connection.
 const SILENCE: Duration = Duration::from_secs(30);
 
+/// How often a connection is looked after at least.
+pub const LOOK: Duration = Duration::from_secs(5);
+
 /// How long it may take to say so.
 const ANSWER: Duration = Duration::from_secs(20);
 

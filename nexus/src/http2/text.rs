@@ -136,11 +136,6 @@ pub fn interim(out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes trailers as lines, without the empty one after them.
-pub fn trailers(out: &mut Vec<u8>, headers: &HeaderMap) {
-    fields(out, headers);
-}
-
 fn status_line(out: &mut Vec<u8>, status: StatusCode) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
@@ -156,7 +151,8 @@ fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn fields(out: &mut Vec<u8>, headers: &HeaderMap) {
+/// Writes fields as lines, but for cookies: those of a head, or of trailers.
+pub fn fields(out: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in headers.iter().filter(|(name, _)| **name != header::COOKIE) {
         line(out, name.as_str().as_bytes(), value.as_bytes());
     }
@@ -327,11 +323,6 @@ fn append(headers: &mut HeaderMap, bytes: &Bytes, field: &Field) -> Result<(), U
 
 fn number(value: &[u8]) -> Result<u64, Unspeakable> {
     crate::http1::gate::digits(value).ok_or(Unspeakable)
-}
-
-/// Writes the size line of a chunk.
-pub fn chunk_size(out: &mut Vec<u8>, len: usize) {
-    crate::http1::egress::chunk_size(out, len);
 }
 
 #[cfg(test)]

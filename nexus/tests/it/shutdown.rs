@@ -9,8 +9,8 @@ use crate::world::{
     Backend, Client, Next, PATIENCE, before, field, lines, settings, start, status,
 };
 
-#[test]
-fn a_request_under_way_is_finished_and_its_answer_says_close() {
+/// A backend that tells when it is asked, and answers when it may.
+fn late() -> (Backend, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (asked, waiting) = mpsc::channel();
     let (open, gate) = mpsc::channel::<()>();
     let gate = std::sync::Mutex::new(gate);
@@ -20,6 +20,12 @@ fn a_request_under_way_is_finished_and_its_answer_says_close() {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").unwrap();
         Next::Continue
     });
+    (backend, waiting, open)
+}
+
+#[test]
+fn a_request_under_way_is_finished_and_its_answer_says_close() {
+    let (backend, waiting, open) = late();
     let nexus = before(&backend);
     let address = nexus.addresses()[0];
     let mut client = Client::connect(&nexus);
@@ -90,15 +96,7 @@ fn a_client_that_had_not_spoken_yet_is_not_left_waiting() {
 
 #[test]
 fn a_request_by_http2_is_finished_and_its_client_told_to_go_away() {
-    let (asked, waiting) = mpsc::channel();
-    let (open, gate) = mpsc::channel::<()>();
-    let gate = std::sync::Mutex::new(gate);
-    let backend = Backend::new(move |stream, _| {
-        asked.send(()).unwrap();
-        gate.lock().unwrap().recv_timeout(PATIENCE).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate").unwrap();
-        Next::Continue
-    });
+    let (backend, waiting, open) = late();
     let nexus = before(&backend);
     let address = nexus.addresses()[0];
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
