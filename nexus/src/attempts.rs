@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use crate::exchange::Exchange;
 use crate::forward::Answered;
-use crate::log::Failed;
 use crate::picker::Place;
 use crate::place::{self, Choice};
 use crate::pool::Pool;
 use crate::pool::admission::Admitted;
 use crate::reason::{Fault, Reason};
+use crate::record::Failed;
 use crate::retry::{self, Again, Failure, Policy, Progress, WhyNot};
 use crate::worker::{Picked, Taken};
 

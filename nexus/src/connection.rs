@@ -18,7 +18,7 @@ use crate::buffer::Buffer;
 use crate::deadline::{Deadline, TICK};
 use crate::flow::Flow;
 use crate::http1::gate::{self, Admission};
-use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead, TARGET_BYTES_MAX};
+use crate::http1::head::{self, BadHead, HEAD_BYTES_MAX, RequestHead, TARGET_BYTES_MAX, Version};
 use crate::http1::origin::Origin;
 use crate::http2;
 use crate::http2::front::PREFACE;
@@ -26,6 +26,7 @@ use crate::listen::{Door, Patience};
 use crate::proxy;
 use crate::proxy_protocol::Ends;
 use crate::reason::Reason;
+use crate::record::Protocol;
 use crate::respond::own;
 use crate::settings::{HttpsRedirect, ListenerProtocol};
 use crate::stream::socket::Socket;
@@ -205,6 +206,15 @@ impl Client {
     /// Says whether the next answer is the last on this connection.
     pub fn is_draining(&self) -> bool {
         self.worker.is_draining() || self.door.is_closing()
+    }
+
+    /// Returns how it speaks, if a head of its says this version.
+    pub fn protocol(&self, said: Version) -> Protocol {
+        match said {
+            _ if self.stream.is_http2() => Protocol::Http2,
+            Version::Http10 => Protocol::Http10,
+            Version::Http11 => Protocol::Http11,
+        }
     }
 
     /// Returns how long it may take.

@@ -44,6 +44,7 @@ pub mod backend;
 pub mod health;
 pub mod ejection;
 pub mod dial;
+pub mod record;
 pub mod log;
 pub mod reason;
 

@@ -5,16 +5,13 @@
 //! written as soon as there is room again.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime};
 
-use crate::backend::Backend;
 use crate::http1::egress::decimal;
-use crate::reason::Reason;
-use crate::retry::{Progress, WhyNot};
+use crate::record::Record;
 
 mod line;
 
@@ -34,57 +31,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// What is written of one request.
-pub struct Record<'a> {
-    /// Who asked.
-    pub client: IpAddr,
-    /// The method.
-    pub method: &'a [u8],
-    /// The target; its query, which may hold secrets, is not written.
-    pub target: &'a [u8],
-    /// What the client got.
-    pub status: u16,
-    /// Who answered.
-    pub backend: Option<&'a str>,
-    /// The attempts that failed.
-    pub failed: &'a [Failed],
-    /// How many attempts there were.
-    pub attempts: u32,
-    /// From the end of the request's head to the last byte of the answer.
-    pub duration: Duration,
-    /// Bytes of the request's body.
-    pub bytes_in: u64,
-    /// Bytes of the answer's body.
-    pub bytes_out: u64,
-    /// Why the answer is not a backend's, or broke off.
-    pub reason: Option<Reason>,
-    /// Why the last failure was not tried again.
-    pub why_not: Option<WhyNot>,
-}
-
-/// An attempt that failed.
-pub struct Failed {
-    /// On whom.
-    pub backend: Arc<Backend>,
-    /// Why.
-    pub reason: Reason,
-    /// How far it got.
-    pub progress: Progress,
-    /// How long it took, with the wait for a place and the pause before it.
-    pub took: Duration,
-}
-
-impl Failed {
-    /// Names what was waited for when it failed.
-    fn phase(&self) -> &'static str {
-        match self.progress {
-            Progress::NothingSent => "connect",
-            Progress::Sent => "response",
-            Progress::Answered => "answer",
-        }
-    }
 }
 
 /// The thread that writes; dropped, it finishes what it was given.
@@ -124,14 +70,6 @@ impl Writer {
             count: 0,
             stamp: line::Stamp::default(),
         }
-    }
-}
-
-impl<'a> Record<'a> {
-    /// Returns the target up to its query.
-    fn path(&self) -> &'a [u8] {
-        let end = memchr::memchr(b'?', self.target).unwrap_or(self.target.len());
-        &self.target[..end]
     }
 }
 

@@ -12,12 +12,12 @@ use crate::forward::{self, Answered};
 use crate::hedge;
 use crate::http1::egress;
 use crate::http1::gate::Request;
-use crate::log::Record;
 use crate::mirror;
 use crate::place::{self, Choice};
 use crate::pool::Pool;
 use crate::pool::sessions::Answer;
 use crate::reason::{Fault, Reason};
+use crate::record::{Record, Stations};
 use crate::respond::own::{self, Refusal};
 use crate::respond::{self, End};
 use crate::route::{self, Fields, HeadFields, Priority};
@@ -43,9 +43,11 @@ pub async fn serve(
     };
     let mut exchange = Exchange::new(client, view, request, upload, way.route);
     let mut attempts = Attempts::since(began);
+    let mut pool = None;
     let (backend, end) = match way.next {
-        Next::Ask { pool, target } => {
-            (exchange.pool, exchange.target) = (pool, target);
+        Next::Ask { pool: asked, target } => {
+            pool = Some(asked);
+            (exchange.pool, exchange.target) = (asked, target);
             ask(&mut exchange, &mut attempts).await
         }
         Next::Redirect { status, location } => {
@@ -56,8 +58,7 @@ pub async fn serve(
         Next::Wait(seconds) => (None, own::refuse(&mut exchange, Refusal::wait(seconds)).await),
     };
     if let Some(began) = began {
-        let name = backend.as_ref().map(|backend| &*backend.name);
-        write_log(&exchange, &attempts, name, end, began);
+        note(&exchange, &attempts, (pool, backend.as_ref()), end, began);
     }
     (end.after, exchange.upload.into_rest())
 }
@@ -195,21 +196,25 @@ fn keep_session(exchange: &mut Exchange<'_>, pool: &Pool, choice: &Choice, answe
     exchange.cookie = sessions.keep(&choice.session, pool.backends(), answer, session::now());
 }
 
-fn write_log(
+/// Tells the worker what there is to know of a request that is over.
+fn note(
     exchange: &Exchange<'_>,
     attempts: &Attempts,
-    backend: Option<&str>,
+    (pool, backend): (Option<usize>, Option<&Picked>),
     end: End,
     began: Instant,
 ) {
-    let bytes = exchange.upload.bytes();
+    let (client, bytes) = (&exchange.client, exchange.upload.bytes());
     let head = &exchange.request.head;
-    exchange.client.worker.write_log(&Record {
-        client: exchange.client.origin.ip,
+    let record = Record {
+        client: client.origin.ip,
+        protocol: client.protocol(head.version),
+        is_secured: client.secured.is_some(),
         method: head.method.of(bytes),
         target: head.target.of(bytes),
+        host: exchange.request.host.of(bytes),
         status: end.status,
-        backend,
+        backend: backend.map(|backend| &*backend.name),
         failed: &attempts.failed,
         attempts: attempts.count,
         duration: began.elapsed(),
@@ -217,5 +222,7 @@ fn write_log(
         bytes_out: end.bytes_out,
         reason: end.reason,
         why_not: attempts.why_not,
-    });
+    };
+    let (view, route) = (&exchange.view, exchange.route);
+    client.worker.note(&record, Stations { door: &client.door, view, route, pool, backend });
 }

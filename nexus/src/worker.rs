@@ -16,10 +16,11 @@ use crate::backend::idle::IdleConnections;
 use crate::deadline::{Deadlines, TICK};
 use crate::dial::Terms;
 use crate::http2::back::Connections;
-use crate::log::{Log, Record};
+use crate::log::Log;
 use crate::picker::Place;
 use crate::pool::Pool;
 use crate::reason::Reason;
+use crate::record::{Record, Stations};
 use crate::settings::{BackendSettings, Timeouts};
 use crate::snapshot::{Published, Snapshot};
 
@@ -193,8 +194,8 @@ impl Worker {
         self.log.as_ref().map(|_| Instant::now())
     }
 
-    /// Writes a request down.
-    pub fn write_log(&self, record: &Record<'_>) {
+    /// Takes note of a request that is over.
+    pub fn note(&self, record: &Record<'_>, _stations: Stations<'_>) {
         if let Some(log) = &self.log {
             log.borrow_mut().write(record);
         }

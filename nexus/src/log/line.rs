@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::{Record, milliseconds};
+use super::milliseconds;
 use crate::http1::egress::{address, decimal};
+use crate::record::Record;
 
 /// A point in time as text (RFC 3339, UTC, milliseconds), made anew only when the second changes.
 pub(super) struct Stamp {

@@ -1,11 +1,19 @@
-use super::*;
 use std::time::UNIX_EPOCH;
+
+use super::*;
+use crate::backend::Backend;
+use crate::reason::Reason;
+use crate::record::{Failed, Protocol};
+use crate::retry::Progress;
 
 fn record() -> Record<'static> {
     Record {
         client: [127, 0, 0, 1].into(),
+        protocol: Protocol::Http11,
+        is_secured: false,
         method: b"GET",
         target: b"/a\"\x9b?secret",
+        host: b"a.example",
         status: 200,
         backend: Some("http://b:1"),
         failed: &[],

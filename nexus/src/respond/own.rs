@@ -12,9 +12,9 @@ use crate::http1::body::Framing;
 use crate::http1::egress::{self, Changes, Form, Given, OwnAnswer, Reply};
 use crate::http1::gate::Request;
 use crate::http1::head::{Version, members};
-use crate::log::Record;
 use crate::pool::admission::Refused;
 use crate::reason::{Fault, Reason};
+use crate::record::{Record, Stations};
 use crate::route::{Action, Fields, HeadFields, Route};
 
 /// Why a request has no other answer.
@@ -175,20 +175,9 @@ pub async fn refuse_named(client: &mut Client, words: (&[u8], &[u8]), reason: Re
         egress::own(&mut out, answer);
     });
     let (method, target) = words;
-    client.worker.write_log(&Record {
-        client: client.ip,
-        method,
-        target,
-        status: reason.facts().status,
-        backend: None,
-        failed: &[],
-        attempts: 0,
-        duration: Duration::ZERO,
-        bytes_in: 0,
-        bytes_out: 0,
-        reason: Some(reason),
-        why_not: None,
-    });
+    let status = reason.facts().status;
+    let record = Record { status, reason: Some(reason), ..bare(client, method, target) };
+    note(client, &Record { client: client.ip, ..record });
     send(client, &out, false).await
 }
 
@@ -219,21 +208,45 @@ pub async fn options(
         .with_date(|date| egress::options(&mut out, request.head.version, keep_alive, date));
     let after = send(client, &out, keep_alive).await;
     if let Some(began) = began {
-        let bytes = upload.bytes();
-        client.worker.write_log(&Record {
-            client: client.origin.ip,
-            method: request.head.method.of(bytes),
-            target: request.head.target.of(bytes),
+        let (bytes, head) = (upload.bytes(), &request.head);
+        let (method, target) = (head.method.of(bytes), head.target.of(bytes));
+        let record = Record {
+            protocol: client.protocol(head.version),
+            host: request.host.of(bytes),
             status: 204,
-            backend: None,
-            failed: &[],
-            attempts: 0,
             duration: began.elapsed(),
             bytes_in: upload.body_bytes,
-            bytes_out: 0,
-            reason: None,
-            why_not: None,
-        });
+            ..bare(client, method, target)
+        };
+        note(client, &record);
     }
     after
+}
+
+/// Begins with what is known of a request that meets no route.
+fn bare<'a>(client: &Client, method: &'a [u8], target: &'a [u8]) -> Record<'a> {
+    Record {
+        client: client.origin.ip,
+        protocol: client.protocol(Version::Http11),
+        is_secured: client.secured.is_some(),
+        method,
+        target,
+        host: &[],
+        status: 0,
+        backend: None,
+        failed: &[],
+        attempts: 0,
+        duration: Duration::ZERO,
+        bytes_in: 0,
+        bytes_out: 0,
+        reason: None,
+        why_not: None,
+    }
+}
+
+/// Tells the worker of a request that has met no route.
+fn note(client: &Client, record: &Record<'_>) {
+    let (door, view) = (&client.door, &client.worker.view());
+    let stations = Stations { door, view, route: None, pool: None, backend: None };
+    client.worker.note(record, stations);
 }

@@ -1,0 +1,113 @@
+//! What is known of a request once it is over: what the log writes, and what is counted.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::backend::Backend;
+use crate::listen::Door;
+use crate::reason::Reason;
+use crate::retry::{Progress, WhyNot};
+use crate::worker::{Picked, View};
+
+/// How the client spoke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1, or what was no version of HTTP that is known.
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Protocol {
+    /// Returns the name, as `Via` and access logs have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+            Self::Http2 => "HTTP/2.0",
+        }
+    }
+}
+
+/// One request that is over.
+pub struct Record<'a> {
+    /// Who asked.
+    pub client: IpAddr,
+    /// How.
+    pub protocol: Protocol,
+    /// Whether over TLS.
+    pub is_secured: bool,
+    /// The method.
+    pub method: &'a [u8],
+    /// The target; its query may hold secrets.
+    pub target: &'a [u8],
+    /// The host that was asked for; empty if none was named.
+    pub host: &'a [u8],
+    /// What the client got.
+    pub status: u16,
+    /// The URL of the backend that answered.
+    pub backend: Option<&'a str>,
+    /// The attempts that failed.
+    pub failed: &'a [Failed],
+    /// How many attempts there were.
+    pub attempts: u32,
+    /// From the end of the request's head to the last byte of the answer.
+    pub duration: Duration,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the answer's body.
+    pub bytes_out: u64,
+    /// Why the answer is not a backend's, or broke off.
+    pub reason: Option<Reason>,
+    /// Why the last failure was not tried again.
+    pub why_not: Option<WhyNot>,
+}
+
+impl<'a> Record<'a> {
+    /// Returns the target up to its query.
+    pub fn path(&self) -> &'a [u8] {
+        let end = memchr::memchr(b'?', self.target).unwrap_or(self.target.len());
+        &self.target[..end]
+    }
+}
+
+/// Where a request was on its way.
+#[derive(Clone, Copy)]
+pub struct Stations<'a> {
+    /// The listener that it came by.
+    pub door: &'a Door,
+    /// The snapshot that it was answered by.
+    pub view: &'a View,
+    /// Its route, by its place in the table; `None` if none was found, or there is but one.
+    pub route: Option<usize>,
+    /// The pool that was to answer it, by its place in the snapshot.
+    pub pool: Option<usize>,
+    /// The backend that answered.
+    pub backend: Option<&'a Picked>,
+}
+
+/// An attempt that failed.
+pub struct Failed {
+    /// On whom.
+    pub backend: Arc<Backend>,
+    /// Why.
+    pub reason: Reason,
+    /// How far it got.
+    pub progress: Progress,
+    /// How long it took, with the wait for a place and the pause before it.
+    pub took: Duration,
+}
+
+impl Failed {
+    /// Names what was waited for when it failed.
+    pub fn phase(&self) -> &'static str {
+        match self.progress {
+            Progress::NothingSent => "connect",
+            Progress::Sent => "response",
+            Progress::Answered => "answer",
+        }
+    }
+}
