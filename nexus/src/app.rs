@@ -20,6 +20,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use crate::control::{Beginning, Command, Control, Order, Refused};
 use crate::listen::{self, Bound, Listening};
 use crate::log::{Log, Writer};
+use crate::metrics::counter::Hand;
 use crate::plan::Plan;
 use crate::reload::{Effective, Failure, Report, Source};
 use crate::settings::{Address, Settings};
@@ -169,11 +170,13 @@ impl Nexus {
             effective,
         };
         let (admin, control) = start_control(beginning, received, phase.subscribe())?;
+        let of = receivers.len() as u16;
         let workers = receivers
             .into_iter()
             .enumerate()
             .map(|(at, orders)| {
-                start_worker(at, Arc::clone(&published), orders, log(), phase.subscribe())
+                let hand = Hand { at: at as u16, of };
+                start_worker(hand, Arc::clone(&published), orders, log(), phase.subscribe())
             })
             .collect::<io::Result<Vec<_>>>()?;
         for address in &addresses {
@@ -297,14 +300,14 @@ fn start_control(
 }
 
 fn start_worker(
-    at: usize,
+    hand: Hand,
     published: Arc<Published>,
     mut orders: mpsc::UnboundedReceiver<Order>,
     log: Option<Log>,
     phase: watch::Receiver<Phase>,
 ) -> io::Result<JoinHandle<()>> {
-    start_thread(format!("worker-{at}"), move || async move {
-        let worker = Worker::new(published, log);
+    start_thread(format!("worker-{}", hand.at), move || async move {
+        let worker = Worker::new(published, hand, log);
         tokio::task::spawn_local({
             let worker = Rc::clone(&worker);
             async move { worker.keep_time().await }

@@ -5,8 +5,11 @@ mod watch;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::backend::Backend;
 use crate::exchange::Exchange;
 use crate::forward::Answered;
+use crate::metrics::counter::Hand;
+use crate::metrics::counts::BackendCounts;
 use crate::picker::Place;
 use crate::place::{self, Choice};
 use crate::pool::Pool;
@@ -32,6 +35,8 @@ pub struct Attempts {
     pub failed: Vec<Failed>,
     /// Why the last was not followed by another.
     pub why_not: Option<WhyNot>,
+    /// Whose hand counts them, if they are counted.
+    pub hand: Option<Hand>,
     /// When the last of them began, if the log wants to know.
     began: Option<Instant>,
     /// The place at the backend that answers, until its answer has passed.
@@ -54,8 +59,8 @@ pub enum Follow {
 
 impl Attempts {
     /// Begins with none.
-    pub fn since(began: Option<Instant>) -> Self {
-        Self { began, ..Self::default() }
+    pub fn since(began: Option<Instant>, hand: Option<Hand>) -> Self {
+        Self { began, hand, ..Self::default() }
     }
 
     /// Begins the next one, on the backend that has the place that was taken.
@@ -100,7 +105,10 @@ impl Attempts {
         self.note(backend, failure);
         let policy = exchange.retry();
         let why = match retry::decide(policy, failure, self.facts(exchange)) {
-            Again::Fresh => return Follow::Fresh,
+            Again::Fresh => {
+                self.count(backend, |counts| counts.repeats.add(1));
+                return Follow::Fresh;
+            }
             Again::Elsewhere if !pool.has_left(&[&self.tried[..], &[backend.place()]].concat()) => {
                 Some(WhyNot::NobodyElse)
             }
@@ -201,8 +209,15 @@ impl Attempts {
     pub fn note(&mut self, backend: &Picked, Failure { reason, progress, .. }: Failure) {
         if reason.facts().fault != Fault::Client {
             let took = self.began.map(|began| began.elapsed()).unwrap_or_default();
+            self.count(backend, |counts| counts.failures.count(reason));
             self.failed.push(Failed { backend: Arc::clone(backend), reason, progress, took });
         }
         self.began = self.began.map(|_| Instant::now());
+    }
+
+    fn count(&self, backend: &Backend, with: impl FnOnce(&BackendCounts)) {
+        if let Some(hand) = self.hand {
+            with(backend.counts.of(hand));
+        }
     }
 }

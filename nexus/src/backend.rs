@@ -20,6 +20,8 @@ use tokio::sync::Notify;
 
 use crate::ejection::{Others, Rules, Standing};
 use crate::health::{Health, Observation, Verdict};
+use crate::metrics::counter::ByWorker;
+use crate::metrics::counts::BackendCounts;
 use crate::reason::Reason;
 
 use conduct::Conduct;
@@ -95,6 +97,8 @@ pub struct Backend {
     pub speaks_http2: AtomicBool,
     /// What happened to it last.
     pub journal: Journal,
+    /// What was counted.
+    pub counts: ByWorker<BackendCounts>,
     /// Connections that are open.
     pub connections: Connections,
     /// Requests under way, from the pick to the last byte.
@@ -140,6 +144,7 @@ impl Backend {
             since: AtomicU64::new(now()),
             is_probed: AtomicBool::new(false),
             journal: Journal::default(),
+            counts: ByWorker::default(),
             connections: Connections::default(),
             room: Room::default(),
             sessions: Sessions::default(),

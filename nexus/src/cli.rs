@@ -271,6 +271,7 @@ impl Flags {
             trusted: self.trusted_proxy,
             forwarded_fields: ForwardedFields::default(),
             half_close: self.allow_half_close,
+            metrics: true,
             connections_max: self.max_connections.map_or(fit, |max| max as usize),
             handshakes_max: crate::tls::settings::HANDSHAKES_MAX,
             access_log: (self.access_log == AccessLog::Stdout).then_some(log_format),

@@ -106,6 +106,8 @@ pub struct Config {
     pub forwarded_fields: ForwardedFields,
     /// Whether a client that has closed its sending side still gets its answer.
     pub half_close: bool,
+    /// Whether requests are counted.
+    pub metrics: bool,
     /// Client connections open at once; `None` is as many as the limit of open files allows.
     pub connections_max: Option<usize>,
     /// TLS handshakes under way at once.
@@ -175,6 +177,7 @@ impl Config {
             trusted: self.trusted,
             forwarded_fields: self.forwarded_fields,
             half_close: self.half_close,
+            metrics: self.metrics,
             connections_max: self.connections_max.unwrap_or_else(listen::connections_that_fit),
             handshakes_max: self.handshakes_max,
             access_log: self.access_log,

@@ -89,8 +89,8 @@ pub enum After {
 }
 
 /// Carries a connection from accept to close.
-pub async fn serve(open: Open, door: Rc<Door>, stream: Stream, peer: SocketAddr) {
-    let worker = Rc::clone(open.worker());
+pub async fn serve(open: Open, stream: Stream, peer: SocketAddr) {
+    let (worker, door) = (Rc::clone(open.worker()), Rc::clone(open.door()));
     let mut client = Client::new(worker, door, stream, peer);
     let (tls, is_announced, protocol) = {
         let rules = client.door.rules(&client.worker);
@@ -329,6 +329,7 @@ impl Client {
     /// Answers the request whose head was read; returns what came after it.
     async fn answer(&mut self, input: Input, head: RequestHead) -> (After, Option<Input>) {
         let began = self.worker.begin();
+        let _under_way = self.worker.counting().map(|hand| self.door.begin(hand));
         let Input { buffer, len, .. } = input;
         let (head_len, method, target) = (head.len, head.method, head.target);
         match gate::admit(&buffer[..len], head) {

@@ -189,7 +189,7 @@ impl Rival {
             ends: exchange.client.ends(),
         };
         self.until = Instant::now() + limits.connect + limits.response;
-        let watch = Watch::start(pool, &backend);
+        let watch = Watch::start(pool, &backend, attempts.hand);
         let worker = Rc::clone(&exchange.client.worker);
         let answer = ask(worker, backend, message, exchange.request.is_head, limits);
         Some(State::UnderWay(taken, watch, Box::pin(answer)))

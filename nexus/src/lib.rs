@@ -46,6 +46,7 @@ pub mod ejection;
 pub mod dial;
 pub mod record;
 pub mod log;
+pub mod metrics;
 pub mod reason;
 
 // What a worker lends.

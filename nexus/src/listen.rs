@@ -31,6 +31,8 @@ use tokio::task::JoinHandle;
 
 use crate::connection;
 use crate::control::Order;
+use crate::metrics::counter::{ByWorker, Hand};
+use crate::metrics::counts::ListenerCounts;
 use crate::settings::{Address, Hsts, HttpsRedirect, ListenerProtocol, ListenerSettings, Settings};
 use crate::stream::socket;
 use crate::tls::Front;
@@ -146,6 +148,8 @@ pub struct Door {
     patience: Cell<Patience>,
     redirect: Cell<Option<HttpsRedirect>>,
     rules: RefCell<Rc<Rules>>,
+    /// What is counted at it; the same over all snapshots that have it.
+    counts: Arc<ByWorker<ListenerCounts>>,
 }
 
 /// What a listener goes by, but for what each request asks after.
@@ -186,8 +190,10 @@ impl Patience {
 
 impl Door {
     fn new(address: Address, worker: &Worker) -> Self {
+        let counts = worker.view().counts_of(&address).cloned().unwrap_or_default();
         let door = Self {
             address,
+            counts,
             is_closing: Cell::new(false),
             version: Cell::new(worker.published.version()),
             patience: Cell::new(Patience::of(&worker.view().settings, None)),
@@ -196,6 +202,17 @@ impl Door {
         };
         door.look_up(&worker.view().settings);
         door
+    }
+
+    /// Returns what is counted at it.
+    pub fn counts(&self) -> &ByWorker<ListenerCounts> {
+        &self.counts
+    }
+
+    /// Counts a request as under way until the guard is dropped.
+    pub fn begin(self: &Rc<Self>, hand: Hand) -> UnderWay {
+        self.counts.of(hand).begun.add(1);
+        UnderWay(Rc::clone(self), hand)
     }
 
     /// Returns its address, as it is configured; a socket of this machine's has none.
@@ -254,6 +271,15 @@ impl Door {
     /// Says whether connections that came by it are to be closed after their next answer.
     pub fn is_closing(&self) -> bool {
         self.is_closing.get()
+    }
+}
+
+/// A request under way.
+pub struct UnderWay(Rc<Door>, Hand);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.counts.of(self.1).ended.add(1);
     }
 }
 
@@ -345,8 +371,8 @@ async fn accept(
 fn begin(worker: &Rc<Worker>, door: &Rc<Door>, accepted: (socket::Socket, SocketAddr)) {
     let (socket, peer) = accepted;
     // Counted here and not when the task first runs: many may be accepted before it does.
-    let open = worker.opened();
-    let connection = connection::serve(open, Rc::clone(door), socket.into(), peer);
+    let open = worker.opened(door);
+    let connection = connection::serve(open, socket.into(), peer);
     tokio::task::spawn_local(connection);
 }
 

@@ -124,7 +124,8 @@ async fn wait_for(
     exchange.client.deadline.set(timeout + AFTER);
     let wish = Wish { places: pool.places(), only, tried: tried.to_vec() };
     let waiting = Waiting::join(pool, wish, rules.waiting_max).ok_or(Reason::QueueFull)?;
-    tokio::select! {
+    let began = exchange.client.worker.counting().map(|hand| (hand, Instant::now()));
+    let waited = tokio::select! {
         biased;
         reason = poll_fn(|cx| exchange.poll_over(cx)) => Err(reason),
         place = waiting.place() => place.ok_or(Reason::NoBackendAvailable),
@@ -132,7 +133,11 @@ async fn wait_for(
             true => Reason::TotalTimeout,
             false => Reason::QueueTimeout,
         }),
+    };
+    if let Some((hand, began)) = began {
+        pool.counts.of(hand).queue.count(began.elapsed().into());
     }
+    waited
 }
 
 /// Waits before an attempt after the second, as long as chance says, so that those who failed

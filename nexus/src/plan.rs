@@ -328,6 +328,7 @@ impl Plan {
         let fields = |settings: &Settings| settings.forwarded_fields.name();
         value("forwarded_fields", &Word(fields(old)), &Word(fields(new)));
         value("allow_half_close", &old.half_close, &new.half_close);
+        value("metrics", &old.metrics, &new.metrics);
         value("max_connections", &old.connections_max, &new.connections_max);
         value("max_handshakes", &old.handshakes_max, &new.handshakes_max);
         value("watch", &old.watch, &new.watch);

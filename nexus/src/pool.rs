@@ -19,6 +19,8 @@ use tokio::sync::Notify;
 
 use crate::backend::{Backend, BackendUrl, Scheme, Serial, now_ms};
 use crate::ejection::{Ejection, Others, Peers, Rules as Bans};
+use crate::metrics::counter::ByWorker;
+use crate::metrics::counts::PoolCounts;
 use crate::picker::{Algorithm, Ask, Candidate, Loads, Place, hash};
 use crate::reason::Reason;
 use crate::retry::budget::Budget;
@@ -64,6 +66,8 @@ pub struct Pool {
     is_timed: bool,
     /// What was let in, over all snapshots.
     pub admission: Arc<Admission>,
+    /// What was counted, over all snapshots.
+    pub counts: Arc<ByWorker<PoolCounts>>,
     /// Attempts made in panic, over all snapshots.
     pub panicked: Arc<AtomicU64>,
     /// Which backend each session is with; `None` if none has one.
@@ -134,6 +138,7 @@ impl Pool {
             panicked,
             times: old.map(|old| Arc::clone(&old.times)).unwrap_or_default(),
             is_timed,
+            counts: old.map(|old| Arc::clone(&old.counts)).unwrap_or_default(),
             admission: old.map(|old| Arc::clone(&old.admission)).unwrap_or_default(),
             turn,
             turn_again: AtomicUsize::new(start),

@@ -42,7 +42,7 @@ pub async fn serve(
         None => find_way(&view, &request, &upload, client.origin.ip),
     };
     let mut exchange = Exchange::new(client, view, request, upload, way.route);
-    let mut attempts = Attempts::since(began);
+    let mut attempts = Attempts::since(began, exchange.client.worker.counting());
     let mut pool = None;
     let (backend, end) = match way.next {
         Next::Ask { pool: asked, target } => {
@@ -147,7 +147,7 @@ async fn find_answer(
         let backend = attempts.begin(exchange, pool, &taken);
         let mut fresh = false;
         let wait = loop {
-            let watch = Watch::start(pool, &backend);
+            let watch = Watch::start(pool, &backend, attempts.hand);
             let answer = match pool.hedge_after(exchange.retry()) {
                 None => forward::attempt(exchange, &backend, fresh).await,
                 Some(after) => {

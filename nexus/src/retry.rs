@@ -287,6 +287,21 @@ pub enum WhyNot {
 }
 
 impl WhyNot {
+    /// All, in the order of their declaration.
+    pub const ALL: [Self; 11] = [
+        Self::ClientFault,
+        Self::AnswerBegun,
+        Self::NotIdempotent,
+        Self::BodyNotKept,
+        Self::TimedOut,
+        Self::NotInPolicy,
+        Self::RetryAfter,
+        Self::BudgetUsedUp,
+        Self::TooManyRetries,
+        Self::NobodyElse,
+        Self::AttemptsUsedUp,
+    ];
+
     /// Returns the stable code for the log.
     pub fn code(self) -> &'static str {
         match self {

@@ -425,6 +425,8 @@ pub struct Settings {
     pub handshakes_max: usize,
     /// The request log; `None` is off.
     pub access_log: Option<LogFormat>,
+    /// Whether requests are counted for whoever asks at the admin address.
+    pub metrics: bool,
     /// Where it can be asked and told while it runs; `None` is nowhere.
     pub admin: Option<Admin>,
     /// Whether a change of the configuration file is a reload.

@@ -13,11 +13,13 @@ use tokio::sync::Notify;
 
 use crate::backend::{Backend, Serial};
 use crate::limiter::Limiter;
+use crate::metrics::counter::ByWorker;
+use crate::metrics::counts::{ListenerCounts, Requests};
 use crate::picker::Place;
 use crate::pool::Pool;
 use crate::retry::Hedge;
 use crate::route::{Modifiers, Route};
-use crate::settings::Settings;
+use crate::settings::{Address, Settings};
 
 /// What requests are answered by.
 pub struct Snapshot {
@@ -29,6 +31,10 @@ pub struct Snapshot {
     pub limits_connections: bool,
     /// The rate limits at work, by the route's place in the table; empty if there are none.
     limiters: Box<[Option<Arc<Limiter>>]>,
+    /// What was counted at each listener, in the order of the settings.
+    pub listener_counts: Box<[Arc<ByWorker<ListenerCounts>>]>,
+    /// What was counted at each route, by its place in the table.
+    pub route_counts: Box<[Arc<ByWorker<Requests>>]>,
     /// Each backend's pool, by its place: whoever asks after one must not look through all.
     serials: HashMap<Serial, usize>,
 }
@@ -60,7 +66,32 @@ impl Snapshot {
         let limiters = limiters(&settings, previous);
         let mut wanted = settings.pools.iter().flat_map(|pool| &pool.backends);
         let limits_connections = wanted.any(|backend| backend.connections_max.is_some());
-        Self { settings, pools, limits_connections, limiters, serials }
+        let (listener_counts, route_counts) = counts(&settings, previous);
+        Self {
+            settings,
+            pools,
+            limits_connections,
+            limiters,
+            listener_counts,
+            route_counts,
+            serials,
+        }
+    }
+
+    /// Says whether requests are counted: somebody must be able to ask.
+    pub fn is_counted(&self) -> bool {
+        self.settings.metrics && self.settings.admin.is_some()
+    }
+
+    /// Returns what was counted at the listener of this address, if there is one.
+    pub fn counts_of(&self, address: &Address) -> Option<&Arc<ByWorker<ListenerCounts>>> {
+        let at = self.settings.listeners.iter().position(|known| known.address == *address)?;
+        self.listener_counts.get(at)
+    }
+
+    fn route_counts_by_name(&self) -> HashMap<&str, &Arc<ByWorker<Requests>>> {
+        let routes = self.settings.routes.iter().flat_map(|table| table.routes());
+        routes.map(|route| route.name.as_str()).zip(&self.route_counts).collect()
     }
 
     /// Returns the rate limit of a route, by its place in the table.
@@ -123,6 +154,19 @@ fn limiters(settings: &Settings, previous: Option<&Snapshot>) -> Box<[Option<Arc
     routes.iter().map(one).collect()
 }
 
+type Counts = (Box<[Arc<ByWorker<ListenerCounts>>]>, Box<[Arc<ByWorker<Requests>>]>);
+
+/// Makes counters for listeners and routes; what was there before goes on counting.
+fn counts(settings: &Settings, previous: Option<&Snapshot>) -> Counts {
+    let listener = |address: &Address| previous?.counts_of(address).cloned();
+    let listeners = settings.listeners.iter();
+    let listeners = listeners.map(|one| listener(&one.address).unwrap_or_default()).collect();
+    let known = previous.map(Snapshot::route_counts_by_name).unwrap_or_default();
+    let routes = settings.routes.iter().flat_map(|table| table.routes());
+    let route = |route: &Route| known.get(route.name.as_str()).copied().cloned();
+    (listeners, routes.map(|one| route(one).unwrap_or_default()).collect())
+}
+
 /// The one place where the current snapshot is found.
 pub struct Published {
     current: ArcSwap<Snapshot>,
@@ -134,6 +178,8 @@ pub struct Published {
     pub handshakes: AtomicUsize,
     /// HTTP/2 connections that were ended since their clients broke the protocol or asked too much.
     pub http2_ended: AtomicU64,
+    /// What was counted of all requests.
+    pub requests: ByWorker<Requests>,
 }
 
 impl Published {
@@ -145,6 +191,7 @@ impl Published {
             open: AtomicUsize::new(0),
             handshakes: AtomicUsize::new(0),
             http2_ended: AtomicU64::new(0),
+            requests: ByWorker::default(),
         }
     }
 

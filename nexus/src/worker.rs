@@ -3,6 +3,7 @@
 //! Nothing on a request's way takes a lock or wakes another thread.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,12 +12,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::Notify;
 
-use crate::backend::Backend;
 use crate::backend::idle::IdleConnections;
+use crate::backend::{Backend, Serial};
 use crate::deadline::{Deadlines, TICK};
 use crate::dial::Terms;
 use crate::http2::back::Connections;
+use crate::listen::Door;
 use crate::log::Log;
+use crate::metrics::counter::Hand;
+use crate::metrics::counts::Over;
 use crate::picker::Place;
 use crate::pool::Pool;
 use crate::reason::Reason;
@@ -126,6 +130,10 @@ pub struct Worker {
     pub published: Arc<Published>,
     /// The snapshot that was current when this worker last looked, and its version.
     view: RefCell<(u64, View)>,
+    /// Its place among all workers.
+    hand: Hand,
+    /// The same, if that snapshot wants requests to be counted.
+    counting: Cell<Option<Hand>>,
     /// The clock.
     pub deadlines: Rc<Deadlines>,
     /// Connections to backends between two requests.
@@ -145,11 +153,14 @@ pub struct Worker {
 
 impl Worker {
     /// Makes the state of one worker.
-    pub fn new(published: Arc<Published>, log: Option<Log>) -> Rc<Self> {
+    pub fn new(published: Arc<Published>, hand: Hand, log: Option<Log>) -> Rc<Self> {
         let view = (published.version(), Rc::new(published.current()));
+        let counting = view.1.is_counted().then_some(hand);
         Rc::new(Self {
             published,
             view: RefCell::new(view),
+            hand,
+            counting: Cell::new(counting),
             deadlines: Rc::default(),
             idle: RefCell::default(),
             http2: RefCell::default(),
@@ -169,6 +180,7 @@ impl Worker {
         let mut view = self.view.borrow_mut();
         if view.0 != version {
             *view = (version, Rc::new(self.published.current()));
+            self.counting.set(view.1.is_counted().then_some(self.hand));
         }
         Rc::clone(&view.1)
     }
@@ -191,13 +203,39 @@ impl Worker {
 
     /// Returns the time, if somebody wants to know it: reading the clock costs.
     pub fn begin(&self) -> Option<Instant> {
-        self.log.as_ref().map(|_| Instant::now())
+        (self.log.is_some() || self.counting.get().is_some()).then(Instant::now)
+    }
+
+    /// Returns whose hand counts, if requests are counted.
+    #[inline]
+    pub fn counting(&self) -> Option<Hand> {
+        self.counting.get()
     }
 
     /// Takes note of a request that is over.
-    pub fn note(&self, record: &Record<'_>, _stations: Stations<'_>) {
+    pub fn note(&self, record: &Record<'_>, stations: Stations<'_>) {
+        if let Some(hand) = self.counting() {
+            self.count(hand, record, stations);
+        }
         if let Some(log) = &self.log {
             log.borrow_mut().write(record);
+        }
+    }
+
+    /// Counts a request at every station of its way.
+    fn count(&self, hand: Hand, record: &Record<'_>, stations: Stations<'_>) {
+        let Stations { door, view, route, pool, backend } = stations;
+        let over = Over::from(record);
+        self.published.requests.of(hand).count(&over);
+        door.counts().of(hand).requests.count(&over);
+        if let Some(counts) = route.and_then(|route| view.route_counts.get(route)) {
+            counts.of(hand).count(&over);
+        }
+        if let Some(pool) = pool {
+            view.pools[pool].counts.of(hand).count(&over, record);
+        }
+        if let Some(backend) = backend {
+            backend.counts.of(hand).requests.count(&over);
         }
     }
 
@@ -206,11 +244,12 @@ impl Worker {
         with(self.date.borrow().as_bytes())
     }
 
-    /// Counts a client connection until the guard is dropped.
-    pub fn opened(self: &Rc<Self>) -> Open {
+    /// Counts a client connection, which came by `door`, until the guard is dropped.
+    pub fn opened(self: &Rc<Self>, door: &Rc<Door>) -> Open {
         self.open.set(self.open.get() + 1);
         self.published.open.fetch_add(1, Ordering::Relaxed);
-        Open(Rc::clone(self))
+        door.counts().of(self.hand).opened.add(1);
+        Open { worker: Rc::clone(self), door: Rc::clone(door) }
     }
 
     /// Lets a connection keep its room while it rests, unless too many do.
@@ -268,8 +307,20 @@ impl Worker {
             let age = ticks(own.unwrap_or(view.settings.timeouts.idle_backend));
             Some(now.saturating_sub(age))
         };
-        self.idle.borrow_mut().sweep(oldest);
-        self.http2.borrow_mut().sweep(oldest);
+        let (mut idle, mut http2) = (self.idle.borrow_mut(), self.http2.borrow_mut());
+        idle.sweep(oldest);
+        http2.sweep(oldest);
+        if let Some(hand) = self.counting() {
+            let mut counts: HashMap<Serial, usize> = HashMap::new();
+            for (backend, count) in idle.counts().chain(http2.idle_counts()) {
+                *counts.entry(backend.serial).or_default() += count;
+            }
+            for backend in view.backends() {
+                if let Some(own) = backend.counts.met(hand) {
+                    own.idle.set(counts.get(&backend.serial).map_or(0, |count| *count as u64));
+                }
+            }
+        }
     }
 }
 
@@ -287,22 +338,32 @@ impl Drop for Resting {
 }
 
 /// A client connection that is open.
-pub struct Open(Rc<Worker>);
+pub struct Open {
+    worker: Rc<Worker>,
+    door: Rc<Door>,
+}
 
 impl Open {
     /// Returns the worker that carries it.
     pub fn worker(&self) -> &Rc<Worker> {
-        &self.0
+        &self.worker
+    }
+
+    /// Returns the listener that it came by.
+    pub fn door(&self) -> &Rc<Door> {
+        &self.door
     }
 }
 
 impl Drop for Open {
     fn drop(&mut self) {
-        let left = self.0.open.get() - 1;
-        self.0.open.set(left);
-        self.0.published.open.fetch_sub(1, Ordering::Relaxed);
+        let worker = &self.worker;
+        let left = worker.open.get() - 1;
+        worker.open.set(left);
+        worker.published.open.fetch_sub(1, Ordering::Relaxed);
+        self.door.counts().of(worker.hand).closed.add(1);
         if left == 0 {
-            self.0.empty.notify_one();
+            worker.empty.notify_one();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::AS_BAD_AS;
 use crate::backend::{Backend, now_ms};
 use crate::forward::Answered;
+use crate::metrics::counter::Hand;
 use crate::pool::Pool;
 use crate::reason::{Fault, Reason};
 use crate::retry::Failure;
@@ -12,6 +13,8 @@ use crate::worker::Picked;
 
 /// An attempt that is watched.
 pub struct Watch {
+    /// Whose hand counts it, if it is counted.
+    hand: Option<Hand>,
     /// When it began, if that matters.
     began: Option<Instant>,
     /// Whether it shows if an ejected backend answers well again. Others, from before, may come late
@@ -21,12 +24,17 @@ pub struct Watch {
 
 impl Watch {
     /// Begins with an attempt.
-    pub fn start(pool: &Pool, backend: &Backend) -> Self {
+    pub fn start(pool: &Pool, backend: &Backend, hand: Option<Hand>) -> Self {
         let rules = pool.settings.ejection.as_ref();
-        let is_timed = pool.settings.algorithm.times()
+        if let Some(hand) = hand {
+            backend.counts.of(hand).attempts.add(1);
+        }
+        let is_timed = hand.is_some()
+            || pool.settings.algorithm.times()
             || pool.times().is_some()
             || rules.is_some_and(|rules| rules.latency > 0);
         Self {
+            hand,
             began: is_timed.then(Instant::now),
             is_trial: rules.is_some() && backend.conduct.is_half_open(),
         }
@@ -46,6 +54,9 @@ impl Watch {
         let took = self.began.map(|began| began.elapsed());
         if let Some(took) = took {
             took_so_long(pool, backend, took);
+            if let Some(hand) = self.hand {
+                backend.counts.of(hand).first_byte.count(took.into());
+            }
         }
         let rules = pool.settings.ejection.as_ref().filter(|_| self.shows(backend));
         if let (Some(rules), Some(status)) = (rules, status) {
@@ -64,7 +75,7 @@ impl Watch {
         if failure.reason.facts().fault != Fault::Backend && !has_hung {
             return;
         }
-        if let Some(began) = self.began {
+        if let Some(began) = self.began.filter(|_| pool.settings.algorithm.times()) {
             backend.latency.observe(began.elapsed().max(AS_SLOW_AS).as_micros() as f32, now_ms());
         }
         let counts = self.shows(backend) && !failure.was_stale();
@@ -96,7 +107,9 @@ pub fn counts_late(pool: &Pool, backend: &Backend, status: u16) {
 }
 
 fn took_so_long(pool: &Pool, backend: &Backend, took: Duration) {
-    backend.latency.observe(took.as_micros() as f32, now_ms());
+    if pool.settings.algorithm.times() {
+        backend.latency.observe(took.as_micros() as f32, now_ms());
+    }
     if let Some(times) = pool.times() {
         times.observe(took);
     }

@@ -109,4 +109,9 @@ impl IdleConnections {
             true
         });
     }
+
+    /// Returns how many there are to each backend that has any.
+    pub fn counts(&self) -> impl Iterator<Item = (&Backend, usize)> {
+        self.shelves.values().map(|shelf| (&*shelf.backend, shelf.connections.len()))
+    }
 }

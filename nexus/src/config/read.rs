@@ -60,6 +60,7 @@ pub fn read(root: &Node, files: Files<'_>, problems: &mut Vec<Problem>) -> Confi
             (_, "json") => Some(LogFormat::Json),
             _ => Some(LogFormat::Text),
         },
+        metrics: top.bool("metrics"),
         admin: top.section_if("admin").and_then(|admin| admin::read(&admin, problems)),
         watch: top.bool("watch"),
     };

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 
 use super::Client;
 use crate::dial::Clock;
+use crate::metrics::counter::Counter;
+use crate::metrics::counts::ListenerCounts;
 use crate::snapshot::Published;
 use crate::stream::{Stream, Tls};
 use crate::tls::{ClientCertificate, Front};
@@ -24,19 +26,25 @@ pub struct Secured {
 pub(super) async fn shake(client: &mut Client, front: &Front) -> Option<bool> {
     let timeout = front.settings().handshake_timeout;
     client.deadline.set(timeout);
-    let turn = poll_fn(|cx| poll_turn(cx, client)).await?;
+    let Some(turn) = poll_fn(|cx| poll_turn(cx, client)).await else {
+        count(client, |counts| &counts.handshakes_failed);
+        return None;
+    };
     let Stream::Plain(socket) = client.take_stream() else { return None };
     let mut tls = Tls::accept(socket, Arc::clone(&front.serving().config)).ok()?;
     let shaken = poll_fn(|cx| tls.poll_handshake(cx));
     let shaken = client.deadline.within(timeout, shaken).await;
     drop(turn);
     match shaken {
-        Some(Ok(())) => {}
+        Some(Ok(())) if tls.is_resumed() => count(client, |counts| &counts.handshakes_resumed),
+        Some(Ok(())) => count(client, |counts| &counts.handshakes_full),
         Some(Err(error)) => {
+            count(client, |counts| &counts.handshakes_failed);
             tracing::debug!(client = %client.ip, %error, "a TLS handshake failed");
             return None;
         }
         None => {
+            count(client, |counts| &counts.handshakes_failed);
             tracing::debug!(client = %client.ip, "a TLS handshake took too long");
             return None;
         }
@@ -47,6 +55,13 @@ pub(super) async fn shake(client: &mut Client, front: &Front) -> Option<bool> {
     let speaks_http2 = tls.speaks_http2();
     client.stream = Stream::Tls(Box::new(tls));
     Some(speaks_http2)
+}
+
+/// Counts a handshake that is over, if they are counted.
+fn count(client: &Client, which: fn(&ListenerCounts) -> &Counter) {
+    if let Some(hand) = client.worker.counting() {
+        which(client.door.counts().of(hand)).add(1);
+    }
 }
 
 /// Waits for a turn among all handshakes; `None` is too long.

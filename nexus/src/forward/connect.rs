@@ -7,7 +7,7 @@
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Upstream;
 use crate::backend::Scheme;
@@ -38,9 +38,10 @@ pub fn take(worker: &Rc<Worker>, backend: &Picked, surely: bool) -> Option<Upstr
     if backend.url.scheme.may_multiplex()
         && let Some(slot) = worker.http2.borrow_mut().take(worker, backend)
     {
-        return Some(shared(backend, slot));
+        return Some(shared(worker, backend, slot));
     }
     let (stream, lease) = worker.idle.borrow_mut().take(backend, surely)?;
+    count_reuse(worker, backend);
     Some(Upstream { reused: true, ..alone(backend, stream, lease) })
 }
 
@@ -60,12 +61,12 @@ pub async fn connect(
         && !order.fresh
         && let Some(slot) = worker.http2.borrow_mut().take(worker, backend)
     {
-        return Ok(shared(backend, slot));
+        return Ok(shared(worker, backend, slot));
     }
     if is_shared && let Some(slot) = wait(worker, backend, order.limit, clock).await? {
         // One that somebody else has opened meanwhile is as good as a new one, and one for all who
         // lost theirs at once: but nobody takes up a third over it.
-        let upstream = shared(backend, slot);
+        let upstream = shared(worker, backend, slot);
         return Ok(Upstream { reused: upstream.reused && !order.fresh, ..upstream });
     }
     let opening = is_shared.then(|| Connections::begin_opening(worker, backend));
@@ -114,7 +115,13 @@ async fn open(
     if let Some(version) = announced {
         terms.announce(version, Some(order.ends));
     }
+    let began = worker.counting().map(|hand| (hand, Instant::now()));
     let stream = dial::dial(backend, &terms, order.limit, clock).await?;
+    if let Some((hand, began)) = began {
+        let counts = backend.counts.of(hand);
+        counts.opened.add(1);
+        counts.connect.count(began.elapsed().into());
+    }
     let speaks_http2 = match &stream {
         Stream::Tls(tls) => tls.speaks_http2(),
         _ => backend.url.scheme == Scheme::H2c,
@@ -127,7 +134,13 @@ async fn open(
         return Ok(alone(backend, stream, lease));
     }
     let begun = clock.within(order.limit, back::begin(worker, backend, (stream, lease))).await;
-    Ok(shared(backend, begun.unwrap_or(Err(Reason::ConnectTimeout))?))
+    Ok(shared(worker, backend, begun.unwrap_or(Err(Reason::ConnectTimeout))?))
+}
+
+fn count_reuse(worker: &Worker, backend: &Picked) {
+    if let Some(hand) = worker.counting() {
+        backend.counts.of(hand).reused.add(1);
+    }
 }
 
 fn alone(backend: &Picked, stream: Stream, lease: Lease) -> Upstream {
@@ -140,7 +153,10 @@ fn sole(backend: &Picked, stream: Stream, lease: Lease) -> Upstream {
     Upstream { sole: upstream.lease, lease: None, ..upstream }
 }
 
-fn shared(backend: &Picked, slot: Slot) -> Upstream {
+fn shared(worker: &Worker, backend: &Picked, slot: Slot) -> Upstream {
+    if slot.is_reused {
+        count_reuse(worker, backend);
+    }
     let (backend, downs, reused) = (backend.clone(), backend.downs(), slot.is_reused);
     let stream = Stream::Asking(Box::new(Asking::new(slot)));
     Upstream { stream, lease: None, sole: None, backend, reused, downs }

@@ -199,6 +199,13 @@ impl Connections {
             !connections.is_empty()
         });
     }
+
+    /// Returns how many carry no request, to each backend that has any.
+    pub fn idle_counts(&self) -> impl Iterator<Item = (&Backend, usize)> {
+        let is_idle = |open: &&Rc<Shared>| open.streams.get() == 0 && !open.is_over.get();
+        let count = move |shelf: &Shelf| shelf.connections.iter().filter(is_idle).count();
+        self.open.values().map(move |shelf| (&*shelf.backend, count(shelf)))
+    }
 }
 
 /// A connection that is being opened.

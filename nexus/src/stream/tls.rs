@@ -11,7 +11,9 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use rustls::{
+    ClientConfig, ClientConnection, Connection, HandshakeKind, ServerConfig, ServerConnection,
+};
 
 use super::Next;
 use super::socket::{Socket, at_once};
@@ -74,6 +76,11 @@ impl Tls {
     /// Says whether both sides agreed on HTTP/2 (RFC 7301).
     pub fn speaks_http2(&self) -> bool {
         self.session.alpn_protocol() == Some(b"h2")
+    }
+
+    /// Says whether the handshake took up an earlier session.
+    pub fn is_resumed(&self) -> bool {
+        self.session.handshake_kind() == Some(HandshakeKind::Resumed)
     }
 
     /// Carries the handshake to its end.

@@ -81,6 +81,7 @@ fn settings(backend: SocketAddr) -> Settings {
         trusted: vec![],
         forwarded_fields: nexus::http1::forwarded::ForwardedFields::default(),
         half_close: false,
+        metrics: true,
         connections_max: 10_000,
         handshakes_max: 100,
         access_log: None,

@@ -112,8 +112,10 @@ fn yaml(text: &str) -> Config {
 /// Writes a configuration without the index of its routes, which is laid out by chance.
 fn words(config: &Config) -> String {
     let Config { routes, listeners, pools, workers, timeouts, .. } = config;
-    let Config { trusted, half_close, connections_max, access_log, admin, watch, .. } = config;
-    let all = (listeners, pools, workers, timeouts, trusted, half_close, connections_max);
+    let Config { trusted, half_close, metrics, connections_max, access_log, admin, watch, .. } =
+        config;
+    let all =
+        (listeners, pools, workers, timeouts, trusted, (half_close, metrics), connections_max);
     // A secret does not show itself.
     let tokens = admin.iter().flat_map(|admin| &admin.tokens);
     let secrets: Vec<_> = tokens.map(|token| &token.secret).collect();

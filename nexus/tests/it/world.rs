@@ -51,6 +51,7 @@ pub(crate) fn settings(backends: &[SocketAddr]) -> Settings {
         trusted: vec![],
         forwarded_fields: nexus::http1::forwarded::ForwardedFields::default(),
         half_close: false,
+        metrics: true,
         connections_max: 10_000,
         handshakes_max: 1000,
         access_log: None,

@@ -144,6 +144,14 @@ const TOP_KEYS: &[Key] = &[
     )
     .known_as(&["api", "stats", "dashboard", "control"]),
     key(
+        "metrics",
+        One(Scalar::Bool),
+        Is("true"),
+        "Count requests for `/metrics`, the dashboard and `nexus top`; without `admin` nobody can ask, and nothing is counted.",
+        "false",
+    )
+    .known_as(&["prometheus", "statistics"]),
+    key(
         "watch",
         One(Scalar::Bool),
         Is("false"),
