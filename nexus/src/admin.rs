@@ -3,6 +3,7 @@
 //! It lives on the control thread, with hyper: nothing here touches a worker. Whatever changes
 //! something becomes a command to the control task, which stays the only writer.
 
+pub mod answer;
 pub mod calls;
 pub mod client;
 pub mod rights;
@@ -19,11 +20,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -35,6 +35,7 @@ use crate::listen::unix;
 use crate::reload::{Effective, History};
 use crate::settings::Address;
 use crate::snapshot::Published;
+use answer::{Failure, Response};
 
 /// Connections at once: dashboards, scrapers and people are few.
 const CONNECTIONS_MAX: usize = 64;
@@ -183,11 +184,11 @@ async fn answer(
     shared: Rc<Shared>,
     peer: Peer,
     request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Result<Response, Infallible> {
     let answer = within(CALL_TIMEOUT, calls::answer(&shared, &peer, request)).await;
     Ok(answer.unwrap_or_else(|| {
         let hint = "look at the log of Nexus for what keeps it";
-        calls::Failure::new(504, "timeout", "the call took too long", hint).into_response()
+        Failure::new(504, "timeout", "the call took too long", hint).into_response()
     }))
 }
 
