@@ -7,6 +7,7 @@ pub mod answer;
 pub mod calls;
 pub mod client;
 pub mod rights;
+pub mod stats;
 pub mod status;
 
 use std::cell::RefCell;
@@ -32,6 +33,7 @@ use tokio::task::{AbortHandle, spawn_local};
 
 use crate::control::Command;
 use crate::listen::unix;
+use crate::metrics;
 use crate::reload::{Effective, History};
 use crate::settings::Address;
 use crate::snapshot::Published;
@@ -59,6 +61,8 @@ pub struct Shared {
     pub history: Rc<RefCell<History>>,
     /// Every effective value, as it was read. Only the control task writes it.
     pub effective: Rc<RefCell<Effective>>,
+    /// The last minutes of what was counted. Only the control task writes it.
+    pub metrics: Rc<RefCell<metrics::history::History>>,
     /// When it started.
     pub began: Instant,
 }

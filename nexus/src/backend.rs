@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 use crate::ejection::{Others, Rules, Standing};
 use crate::health::{Health, Observation, Verdict};
 use crate::metrics::counter::ByWorker;
-use crate::metrics::counts::BackendCounts;
+use crate::metrics::counts::{BackendCounts, Happened};
 use crate::reason::Reason;
 
 use conduct::Conduct;
@@ -99,6 +99,8 @@ pub struct Backend {
     pub journal: Journal,
     /// What was counted.
     pub counts: ByWorker<BackendCounts>,
+    /// What has happened to it, in numbers.
+    pub happened: Happened,
     /// Connections that are open.
     pub connections: Connections,
     /// Requests under way, from the pick to the last byte.
@@ -145,6 +147,7 @@ impl Backend {
             is_probed: AtomicBool::new(false),
             journal: Journal::default(),
             counts: ByWorker::default(),
+            happened: Happened::default(),
             connections: Connections::default(),
             room: Room::default(),
             sessions: Sessions::default(),
@@ -204,6 +207,7 @@ impl Backend {
             Standing::Out(cause, until) => {
                 let seconds = (until - now).as_secs_f32();
                 self.journal.turn(Turn::Ejected { cause, time: until - now });
+                self.happened.ejections.fetch_add(1, Ordering::Relaxed);
                 let cause = cause.code();
                 tracing::warn!(%backend, cause, seconds, times, "backend is ejected");
             }
@@ -320,6 +324,7 @@ impl Backend {
     fn comes_back(&self, turn: Turn) {
         self.returns();
         self.journal.turn(turn);
+        self.happened.ups.fetch_add(1, Ordering::Relaxed);
         tracing::info!(backend = %self.name, "backend is {turn}");
     }
 
@@ -331,6 +336,11 @@ impl Backend {
     /// Notes that a probe has come back, and with what.
     pub fn probed(&self, probed: Probed) {
         self.journal.probe(probed);
+        let count = match probed.failure {
+            None => &self.happened.probes_ok,
+            Some(_) => &self.happened.probes_failed,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
         self.is_probed.store(true, Ordering::Relaxed);
     }
 

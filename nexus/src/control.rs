@@ -180,6 +180,7 @@ impl Control {
             published: Arc::clone(&published),
             commands,
             history: Rc::default(),
+            metrics: Rc::default(),
             effective: Rc::new(RefCell::new(effective)),
             began: Instant::now(),
         });
@@ -228,6 +229,7 @@ impl Control {
                 _ = seconds.tick() => {
                     let snapshot = self.published.current();
                     snapshot.pools.iter().for_each(Pool::begin_second);
+                    self.shared.metrics.borrow_mut().tick(&self.published);
                     if snapshot.pools.iter().any(Pool::looks_back) {
                         self.lay_out();
                     }
@@ -348,7 +350,9 @@ impl Control {
         match self.reload(before).await {
             Ok(plan) => {
                 self.shared.effective.replace(effective);
-                self.shared.history.borrow_mut().rolled_back += 1;
+                let mut history = self.shared.history.borrow_mut();
+                history.rolled_back += 1;
+                history.loaded_at = Some(SystemTime::now());
                 tracing::warn!("nobody confirmed the reload, rolled back: {plan}");
             }
             Err(refused) => tracing::error!(

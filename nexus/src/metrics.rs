@@ -13,4 +13,9 @@
 
 pub mod counter;
 pub mod counts;
+pub mod exposition;
+pub mod families;
 pub mod histogram;
+pub mod history;
+pub mod process;
+pub mod reading;

@@ -219,6 +219,15 @@ impl Pool {
         self.budget.is_left(self.turn.load(Ordering::Relaxed), percent)
     }
 
+    /// Returns the part of the requests that each backend is to get now, in their order.
+    pub fn shares(&self) -> Vec<f64> {
+        let mut shares = vec![0.0; self.backends.len()];
+        for (place, share) in self.layout.load().layers.shares() {
+            shares[usize::from(place.0)] = share;
+        }
+        shares
+    }
+
     /// Returns how many backends may be picked when they have room.
     pub fn candidates(&self) -> usize {
         self.layout.load().layers.candidates().count()

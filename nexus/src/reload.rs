@@ -133,6 +133,9 @@ pub struct History {
     pub rolled_back: u64,
     /// The last one.
     pub last: Option<Last>,
+    /// When settings were taken up last; `None` is at start.
+    #[serde(skip)]
+    pub loaded_at: Option<SystemTime>,
     /// Until when a reload must be confirmed.
     pub confirm_until: Option<String>,
 }
@@ -159,6 +162,7 @@ impl History {
         };
         if outcome == "ok" {
             self.succeeded += 1;
+            self.loaded_at = Some(SystemTime::now());
         } else {
             self.failed += 1;
         }

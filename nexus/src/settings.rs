@@ -338,7 +338,7 @@ pub struct PoolSettings {
 }
 
 /// Where something listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Address {
     /// A TCP address.
     Tcp(SocketAddr),

@@ -7,13 +7,15 @@ mod table;
 
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, AUTHORIZATION, HOST, HeaderName, ORIGIN};
+use hyper::header::{ACCEPT, ALLOW, AUTHORIZATION, HOST, HeaderName, ORIGIN};
 use serde_json::{Value as Json, json};
 
-use super::answer::{Failure, Response, json_response, text};
+use super::answer::{Failure, Response, json_response, response, text};
 use super::rights::{self, Role, Words};
-use super::{Shared, status};
+use super::{Shared, stats, status};
 use crate::control::Change;
+use crate::metrics::exposition::{self, Format};
+use crate::metrics::families::Whole;
 use ask::{named, no_such_backend};
 use table::Which;
 
@@ -102,6 +104,8 @@ async fn run(
             let is_ready = shared.published.current().backends().all(|backend| backend.is_probed());
             return Ok(if is_ready { text(200, "ready\n") } else { text(503, "probing\n") });
         }
+        Which::Metrics => return Ok(metrics(shared, &request)),
+        Which::Stats => json!(stats::stats(shared, ask::seconds(&request)?)),
         Which::Status => json!(status::status(shared)),
         Which::Pools => json!(status::pools(&shared.published.current())),
         Which::Why => why(shared, &request)?,
@@ -121,6 +125,14 @@ async fn run(
         }
     };
     Ok(json_response(200, &result))
+}
+
+fn metrics(shared: &Shared, request: &Request<Incoming>) -> Response {
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::accepted(accept.unwrap_or_default());
+    let reloads = shared.history.borrow().clone();
+    let whole = Whole::read(&shared.published, &shared.metrics.borrow(), reloads);
+    response(200, format.content_type(), exposition::write(whole, format))
 }
 
 fn why(shared: &Shared, request: &Request<Incoming>) -> Result<Json, Failure> {

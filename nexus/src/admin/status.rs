@@ -138,11 +138,7 @@ pub fn pools(snapshot: &Snapshot) -> Vec<PoolStatus> {
         name: pool.settings.name.clone(),
         mode: pool.mode().name(),
         panicked: pool.panicked.load(Ordering::Relaxed),
-        circuit: pool.settings.breaker.as_ref().map(|_| match pool.admission.standing() {
-            Standing::In => "closed",
-            Standing::Out(..) => "open",
-            Standing::HalfOpen(_) => "half_open",
-        }),
+        circuit: circuit(pool),
         limit: pool.settings.shedding.as_ref().map(|_| pool.admission.limit()),
         under_way: (pool.settings.breaker.is_some() || pool.settings.shedding.is_some())
             .then(|| pool.admission.under_way()),
@@ -215,14 +211,31 @@ pub fn why(pool: &Pool, place: Place) -> Why {
     }
 }
 
-fn backend(pool: &Pool, backend: &Backend, wanted: &BackendSettings, now: u32) -> BackendStatus {
-    let ejection = backend.conduct.ejection();
-    let (state, cause) = match (backend.health().verdict, ejection.standing) {
+/// Returns how a pool's breaker stands, if it has one.
+pub fn circuit(pool: &Pool) -> Option<&'static str> {
+    pool.settings.breaker.as_ref().map(|_| match pool.admission.standing() {
+        Standing::In => "closed",
+        Standing::Out(..) => "open",
+        Standing::HalfOpen(_) => "half_open",
+    })
+}
+
+/// The states that a backend can be in.
+pub const STATES: [&str; 4] = ["UP", "DOWN", "EJECTED", "HALF_OPEN"];
+
+/// Returns a backend's state, and the reason code if it is not UP.
+pub fn state(backend: &Backend) -> (&'static str, Option<&'static str>) {
+    match (backend.health().verdict, backend.conduct.ejection().standing) {
         (Verdict::Down(reason), _) => ("DOWN", Some(reason.code())),
         (Verdict::Up, Standing::In) => ("UP", None),
         (Verdict::Up, Standing::Out(cause, _)) => ("EJECTED", Some(cause.code())),
         (Verdict::Up, Standing::HalfOpen(cause)) => ("HALF_OPEN", Some(cause.code())),
-    };
+    }
+}
+
+fn backend(pool: &Pool, backend: &Backend, wanted: &BackendSettings, now: u32) -> BackendStatus {
+    let ejection = backend.conduct.ejection();
+    let (state, cause) = state(backend);
     BackendStatus {
         url: backend.name.to_string(),
         state,

@@ -72,7 +72,7 @@ impl<T: Default> ByWorker<T> {
     }
 
     /// Returns what there is, of all workers.
-    pub fn all(&self) -> impl Iterator<Item = &T> {
+    pub fn all(&self) -> impl Iterator<Item = &T> + Clone {
         let slots = self.0.get().map(|slots| &**slots).unwrap_or_default();
         slots.iter().filter_map(|slot| slot.get().map(|apart| &apart.0))
     }

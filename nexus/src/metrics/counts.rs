@@ -1,6 +1,7 @@
 //! What is counted, and where: at each station of a request's way.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 
 use super::counter::Counter;
 use super::histogram::{Histogram, Measured};
@@ -172,6 +173,19 @@ pub struct BackendCounts {
     pub connect: Histogram,
     /// From the begin of an attempt to the head of its answer.
     pub first_byte: Histogram,
+}
+
+/// What has happened to a backend, whoever saw it: seldom enough to be counted by all together.
+#[derive(Debug, Default)]
+pub struct Happened {
+    /// Probes that succeeded.
+    pub probes_ok: AtomicU64,
+    /// Probes that failed.
+    pub probes_failed: AtomicU64,
+    /// How often it came back UP.
+    pub ups: AtomicU64,
+    /// How often it was ejected.
+    pub ejections: AtomicU64,
 }
 
 #[cfg(test)]

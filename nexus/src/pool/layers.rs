@@ -58,6 +58,21 @@ impl Layers {
         self.first.pick(ask, loads).or_else(rest)
     }
 
+    /// Returns the part of the requests that each backend is to get now, where it gets any: those of
+    /// the first layer that has somebody.
+    pub fn shares(&self) -> Vec<(Place, f64)> {
+        let mut pickers = [&self.first].into_iter().chain(&self.rest);
+        let is_used = |one: &&Candidate| one.is_available && one.weight > 0;
+        let Some(picker) =
+            pickers.find(|picker| picker.candidates().iter().any(|one| is_used(&one)))
+        else {
+            return Vec::new();
+        };
+        let used = || picker.candidates().iter().filter(is_used);
+        let whole: f64 = used().map(|one| f64::from(one.weight)).sum();
+        used().map(|one| (one.place, f64::from(one.weight) / whole)).collect()
+    }
+
     /// Returns everybody who may be picked when there is room.
     pub fn candidates(&self) -> impl Iterator<Item = &Candidate> {
         [&self.first].into_iter().chain(&self.rest).flat_map(Picker::candidates)

@@ -21,6 +21,7 @@ mod hedging;
 mod layers;
 mod limits;
 mod memory;
+mod metrics;
 mod oracle;
 mod announced;
 mod proxies;

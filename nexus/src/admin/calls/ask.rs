@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use crate::admin::Shared;
 use crate::admin::answer::Failure;
 use crate::control::Command;
+use crate::metrics::history;
 
 /// Bytes of a call's body: a configuration of 10,000 routes is a few megabytes.
 const BODY_BYTES_MAX: usize = 16 << 20;
@@ -61,6 +62,16 @@ pub(super) fn no_such_backend(pool: &str, backend: &str) -> Failure {
     let hint = "GET /v1/pools, or `nexus status`, names all";
     let message = format!("there is no backend {backend} in a pool {pool}");
     Failure::new(404, "no_such_backend", message, hint)
+}
+
+/// Returns how many seconds of each series are asked for.
+pub(super) fn seconds(request: &Request<Incoming>) -> Result<usize, Failure> {
+    const USUAL: usize = 60;
+    let Some(text) = query(request, "seconds") else { return Ok(USUAL) };
+    text.parse().ok().filter(|seconds| *seconds <= history::KEPT).ok_or_else(|| {
+        let hint = "use a whole number from 0 to 300";
+        Failure::new(400, "bad_seconds", format!("`{text}` is no number of seconds"), hint)
+    })
 }
 
 pub(super) fn time(text: &str, max: Duration) -> Result<Duration, Failure> {

@@ -49,6 +49,8 @@ pub enum Kind {
 pub(super) enum Which {
     Healthz,
     Readyz,
+    Metrics,
+    Stats,
     Status,
     Pools,
     Why,
@@ -94,6 +96,11 @@ const DEADLINE: Param =
     optional("deadline", Kind::Time, "How long its sessions may stay; for ever without.");
 const WEIGHT: Param =
     optional("weight", Kind::Number(1000), "The weight; the configured one without.");
+const SECONDS: Param = optional(
+    "seconds",
+    Kind::Number(300),
+    "How many of the last seconds each series has; 60 without.",
+);
 const CONFIRM: Param =
     optional("confirm", Kind::Time, "Taken back after this time unless confirmed.");
 
@@ -103,6 +110,8 @@ const CONFIRM: Param =
 pub static CALLS: &[Call] = &[
     get("/healthz", Role::Open, Which::Healthz, "Answers 200 while Nexus runs."),
     get("/readyz", Role::Open, Which::Readyz, "Answers 200 once every backend has been probed, 503 before."),
+    get("/metrics", Role::Read, Which::Metrics, "Tells all metrics, as Prometheus reads them; docs/metrics.md has a list."),
+    get("/v1/stats", Role::Read, Which::Stats, "Tells what was counted, how fast things go, and the last `?seconds=60` one by one.").with(&[SECONDS]),
     get("/v1/status", Role::Read, Which::Status, "Tells version, uptime, listeners, reloads and all pools."),
     get("/v1/pools", Role::Read, Which::Pools, "Tells every backend's state, since when and why."),
     get("/v1/why", Role::Read, Which::Why, "Tells why the backend `?pool=P&backend=URL` gets requests or none: its state, its last turns and probes.").with(&[POOL, BACKEND]),
