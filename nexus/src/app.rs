@@ -10,6 +10,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::control::{Beginning, Command, Control, Order, Refused};
 use crate::listen::{self, Bound, Listening};
-use crate::log::{Log, Writer};
+use crate::log::{AccessLog, Log, Output, Writer};
 use crate::metrics::counter::Hand;
 use crate::plan::Plan;
 use crate::reload::{Effective, Failure, Report, Source};
@@ -48,7 +49,7 @@ pub struct Nexus {
     workers: Vec<JoinHandle<()>>,
     control: Option<JoinHandle<()>>,
     // Last: it finishes writing when all workers have handed in what they had.
-    _log: Option<Writer>,
+    log: Option<Writer>,
 }
 
 /// How long those that are cut off may take to say so, in their answers and in the log.
@@ -64,6 +65,8 @@ pub enum StartError {
     Bind(Address, io::Error),
     /// The admin address cannot be listened on.
     Admin(Refused),
+    /// The request log cannot be written.
+    Log(Output, io::Error),
     /// A thread or runtime could not be made.
     System(io::Error),
 }
@@ -94,6 +97,10 @@ impl std::fmt::Display for StartError {
                     f,
                     "{refused}\n  hint: choose another with --admin, or stop who listens there"
                 )
+            }
+            Self::Log(output, error) => {
+                let hint = "the folder must be there, and Nexus be allowed to write to it: choose another `output` in `access_log`";
+                write!(f, "cannot write the request log to {output}: {error}\n  hint: {hint}")
             }
             Self::System(error) => write!(f, "cannot start: {error}"),
         }
@@ -144,12 +151,12 @@ impl Nexus {
                 worker.push((listener.address.clone(), socket));
             }
         }
-        let format = settings.access_log;
-        let writer = format.map(|_| Writer::start(out)).transpose()?;
-        let log = || writer.as_ref().zip(format).map(|(writer, format)| writer.log(format));
+        let access_log = settings.access_log.clone();
         let bell = Arc::new(Notify::new());
         let snapshot = Snapshot::build(settings, None, &bell, fastrand::usize(..));
         let published = Arc::new(Published::new(snapshot));
+        let writer = start_log(access_log, out, &published)?;
+        let log = || writer.as_ref().map(Writer::log);
         let (phase, _) = watch::channel(Phase::Running);
         let (mut orders, mut receivers) = (Vec::new(), Vec::new());
         for sockets in sockets {
@@ -187,7 +194,7 @@ impl Nexus {
             tracing::info!(%address, "admin address");
         }
         let addresses = addresses.iter().filter_map(Address::tcp).collect();
-        Ok(Self { addresses, admin, published, phase, commands, workers, control, _log: writer })
+        Ok(Self { addresses, admin, published, phase, commands, workers, control, log: writer })
     }
 
     /// Runs with other settings from now on; what did not change is not disturbed.
@@ -214,6 +221,18 @@ impl Nexus {
         let command = Command::Reread { confirm: None, by: by.into(), reply };
         self.commands.blocking_send(command).map_err(|_| stopping())?;
         outcome.blocking_recv().map_err(|_| stopping())?
+    }
+
+    /// Has the request log's file opened anew: the old one was moved away.
+    pub fn reopen_log(&self) {
+        if let Some(log) = &self.log {
+            log.reopen();
+        }
+    }
+
+    /// Returns how many lines of the request log were dropped.
+    pub fn log_lines_dropped(&self) -> u64 {
+        self.published.log_lines_dropped.load(Ordering::Relaxed)
     }
 
     /// Returns the admin address, with its real port.
@@ -247,6 +266,18 @@ impl Drop for Nexus {
             let _ = thread.join();
         }
     }
+}
+
+/// Starts the thread that writes the request log, if there is one.
+fn start_log(
+    asked: Option<AccessLog>,
+    out: impl io::Write + Send + 'static,
+    published: &Published,
+) -> Result<Option<Writer>, StartError> {
+    let Some(asked) = asked else { return Ok(None) };
+    let dropped = Arc::clone(&published.log_lines_dropped);
+    let writer = Writer::start(&asked, out, dropped);
+    writer.map(Some).map_err(|error| StartError::Log(asked.output, error))
 }
 
 /// Runs `work` on a thread of its own, on a runtime of its own.

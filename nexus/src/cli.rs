@@ -11,7 +11,7 @@ use crate::config::nearest;
 use crate::config::quantity::{address, admin_address, network};
 use crate::http1::forwarded::ForwardedFields;
 use crate::listen;
-use crate::log::LogFormat;
+use crate::log::{AccessLog, LogFormat, Output};
 use crate::picker::Algorithm;
 use crate::retry::{Causes, Policy};
 use crate::settings::{
@@ -198,9 +198,9 @@ pub struct Flags {
     #[arg(long, requires = "config", help_heading = "Operation")]
     pub watch: bool,
 
-    /// Where a line per request goes
-    #[arg(long, value_enum, default_value_t = AccessLog::Stdout, help_heading = "Logs")]
-    pub access_log: AccessLog,
+    /// Where a line per request goes: stdout, off, file:PATH, syslog:/dev/log or syslog:udp://ADDRESS
+    #[arg(long, value_name = "OUTPUT", default_value = "stdout", value_parser = access_log, help_heading = "Logs")]
+    pub access_log: Where,
 
     /// How requests and Nexus's own events are written
     #[arg(long, value_enum, default_value_t = Format::Text, help_heading = "Logs")]
@@ -211,14 +211,9 @@ pub struct Flags {
     pub log_level: tracing::Level,
 }
 
-/// Where the request log goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AccessLog {
-    /// To standard output.
-    Stdout,
-    /// Nowhere.
-    Off,
-}
+/// Where the request log goes; `None` is nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Where(pub Option<Output>);
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -229,14 +224,20 @@ pub enum Format {
     Json,
 }
 
+impl From<Format> for LogFormat {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Text => Self::Text,
+            Format::Json => Self::Json,
+        }
+    }
+}
+
 impl Flags {
     /// Turns what was said into settings.
     pub fn settings(self) -> Settings {
         let fit = listen::connections_that_fit();
-        let log_format = match self.log_format {
-            Format::Text => LogFormat::Text,
-            Format::Json => LogFormat::Json,
-        };
+        let log = AccessLog::from(LogFormat::from(self.log_format));
         Settings {
             listeners: self.listen.into_iter().map(Into::into).collect(),
             pools: vec![PoolSettings {
@@ -274,7 +275,7 @@ impl Flags {
             metrics: true,
             connections_max: self.max_connections.map_or(fit, |max| max as usize),
             handshakes_max: crate::tls::settings::HANDSHAKES_MAX,
-            access_log: (self.access_log == AccessLog::Stdout).then_some(log_format),
+            access_log: self.access_log.0.map(|output| AccessLog { output, ..log }),
             admin: self.admin.map(|address| Admin {
                 address,
                 hosts: Vec::new(),
@@ -308,6 +309,11 @@ fn token(path: &str) -> Result<Secret, String> {
         Ok(_) => Ok(Secret(text.trim().to_owned())),
         Err(complaint) => Err(complaint.hint),
     }
+}
+
+/// Reads where the request log goes.
+fn access_log(text: &str) -> Result<Where, &'static str> {
+    Output::parse(text).map(Where)
 }
 
 /// Reads the name of an algorithm.

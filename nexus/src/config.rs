@@ -15,7 +15,7 @@ use ipnet::IpNet;
 
 use crate::http1::forwarded::ForwardedFields;
 use crate::listen;
-use crate::log::LogFormat;
+use crate::log::AccessLog;
 use crate::route::{Action, Modifiers, PathPattern, RouteTimeouts, Table};
 use crate::settings::{Admin, ListenerSettings, PoolSettings, Settings, Timeouts};
 
@@ -113,7 +113,7 @@ pub struct Config {
     /// TLS handshakes under way at once.
     pub handshakes_max: usize,
     /// The request log; `None` is off.
-    pub access_log: Option<LogFormat>,
+    pub access_log: Option<AccessLog>,
     /// Where a running Nexus can be asked and told; `None` is nowhere.
     pub admin: Option<Admin>,
     /// Whether a change of the files is a reload.
@@ -144,7 +144,11 @@ pub struct Files<'a> {
 impl Files<'_> {
     /// Returns the path of the file that a value names.
     pub fn path(&self, node: &Node) -> String {
-        let name = node.text().unwrap_or_default();
+        self.beside(node, node.text().unwrap_or_default())
+    }
+
+    /// Returns the path of a file called `name` in a value.
+    pub fn beside(&self, node: &Node, name: &str) -> String {
         self.world.absolute(&gather::beside(self.sources.name(node.span.file), name))
     }
 }

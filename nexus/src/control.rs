@@ -19,6 +19,7 @@ use tokio::task::AbortHandle;
 use crate::admin::{self, Shared, Socket};
 use crate::backend::{Backend, Serial};
 use crate::listen::{self, Bound, unix};
+use crate::log::Output;
 use crate::plan::{self, Plan};
 use crate::pool::Pool;
 use crate::probe::{self, Manner};
@@ -521,8 +522,13 @@ fn check_live(old: &Settings, new: &Settings) -> Result<(), Refused> {
     if old.workers != new.workers {
         return Err(Refused::NeedsRestart("workers"));
     }
-    if old.access_log != new.access_log {
-        return Err(Refused::NeedsRestart("access_log"));
+    if output_of(old) != output_of(new) {
+        return Err(Refused::NeedsRestart("access_log.output"));
     }
     Ok(())
+}
+
+/// Returns where the request log goes, which its thread was started with.
+fn output_of(settings: &Settings) -> Option<(&Output, u8)> {
+    settings.access_log.as_ref().map(|log| (&log.output, log.facility))
 }

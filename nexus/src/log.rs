@@ -5,15 +5,23 @@
 //! written as soon as there is room again.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime};
 
 use crate::http1::egress::decimal;
-use crate::record::Record;
+use crate::record::{Record, Stations};
 
 mod line;
+mod output;
+mod rules;
+mod syslog;
+mod template;
+
+use output::{Lost, Out};
+pub use rules::{AccessLog, FACILITIES, Filter, LogFormat, Output, WHOLE, facility};
+pub use template::{BadTemplate, Gap, Template};
 
 /// Bytes that a worker collects before it hands them over ahead of the next tick.
 const BLOCK_BYTES: usize = 32 * 1024;
@@ -24,52 +32,65 @@ const BLOCKS_MAX: usize = 128;
 /// How long the writer may take to finish when Nexus stops.
 const FINISH: Duration = Duration::from_secs(1);
 
-/// How a request is written down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// One line for people.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 /// The thread that writes; dropped, it finishes what it was given.
 pub struct Writer {
     blocks: Option<SyncSender<Vec<u8>>>,
     dropped: Arc<AtomicU64>,
+    reopens: Arc<AtomicBool>,
     finished: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Writer {
-    /// Starts a thread that writes to `out`.
+    /// Starts a thread that writes where the log is asked to go; `stdout` stands for standard
+    /// output, and lines that are lost are added to `dropped`.
     ///
     /// # Errors
     ///
-    /// Fails if no thread can be started.
-    pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
+    /// Fails if a file cannot be opened, or no thread be started.
+    pub fn start(
+        asked: &AccessLog,
+        stdout: impl Write + Send + 'static,
+        dropped: Arc<AtomicU64>,
+    ) -> io::Result<Self> {
         let (blocks, given) = sync_channel(BLOCKS_MAX);
-        let dropped = Arc::new(AtomicU64::new(0));
         let finished = Arc::new((Mutex::new(false), Condvar::new()));
-        let (count, bell) = (Arc::clone(&dropped), Arc::clone(&finished));
+        let reopens = Arc::new(AtomicBool::new(false));
+        let bell = Arc::clone(&finished);
+        let mut scribe = Scribe {
+            out: Out::open(asked, Box::new(stdout))?,
+            reopens: Arc::clone(&reopens),
+            dropped: Arc::clone(&dropped),
+            told: 0,
+            is_failing: false,
+        };
         std::thread::Builder::new().name("log".to_owned()).spawn(move || {
-            write_all(&given, out, &count);
+            scribe.write_all(&given);
             *bell.0.lock().expect("nothing panics while it holds this lock") = true;
             bell.1.notify_all();
         })?;
-        Ok(Self { blocks: Some(blocks), dropped, finished })
+        Ok(Self { blocks: Some(blocks), dropped, reopens, finished })
     }
 
     /// Gives a worker its end.
-    pub fn log(&self, format: LogFormat) -> Log {
-        let blocks = self.blocks.clone().expect("it is there until the drop");
+    pub fn log(&self) -> Log {
         Log {
-            format,
-            blocks,
+            blocks: self.blocks().clone(),
             dropped: Arc::clone(&self.dropped),
             lines: Vec::with_capacity(BLOCK_BYTES + 1024),
             count: 0,
             stamp: line::Stamp::default(),
         }
+    }
+
+    /// Has a file opened anew by its name: the old one was moved away.
+    pub fn reopen(&self) {
+        self.reopens.store(true, Ordering::Release);
+        // Nothing to write wakes it; if there is no room for that it is awake.
+        let _ = self.blocks().try_send(Vec::new());
+    }
+
+    fn blocks(&self) -> &SyncSender<Vec<u8>> {
+        self.blocks.as_ref().expect("it is there until the drop")
     }
 }
 
@@ -82,21 +103,62 @@ impl Drop for Writer {
     }
 }
 
-fn write_all(blocks: &Receiver<Vec<u8>>, mut out: impl Write, dropped: &AtomicU64) {
-    while let Ok(block) = blocks.recv() {
-        if out.write_all(&block).and_then(|()| out.flush()).is_err() {
-            return; // Nobody reads any more; the workers notice and stop collecting.
+/// What runs on the writer's thread.
+struct Scribe {
+    out: Out,
+    reopens: Arc<AtomicBool>,
+    dropped: Arc<AtomicU64>,
+    /// How many of the lines that were lost have been told of.
+    told: u64,
+    /// Whether the last block could not be written.
+    is_failing: bool,
+}
+
+impl Scribe {
+    fn write_all(&mut self, blocks: &Receiver<Vec<u8>>) {
+        while let Ok(block) = blocks.recv() {
+            if self.reopens.swap(false, Ordering::Acquire) {
+                match self.out.reopen() {
+                    Ok(()) => tracing::info!("the request log is opened anew"),
+                    Err(error) => {
+                        tracing::warn!(%error, "the request log cannot be opened anew, the old one is kept");
+                    }
+                }
+            }
+            if block.is_empty() {
+                continue;
+            }
+            let written = self.out.write(&block);
+            self.tell(written);
+            let lost = self.dropped.load(Ordering::Relaxed) - self.told;
+            if lost > 0 {
+                self.told += lost;
+                tracing::warn!(lines = lost, "the request log could not keep up and dropped lines");
+            }
         }
-        let lost = dropped.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            tracing::warn!(lines = lost, "the request log could not keep up and dropped lines");
+    }
+
+    /// Counts what could not be written, and says so once.
+    fn tell(&mut self, written: Result<(), Lost>) {
+        match written {
+            Ok(()) if self.is_failing => {
+                self.is_failing = false;
+                tracing::info!(dropped = self.told, "the request log is written again");
+            }
+            Ok(()) => {}
+            Err(Lost { lines, error }) => {
+                self.dropped.fetch_add(lines, Ordering::Relaxed);
+                self.told += lines;
+                if !std::mem::replace(&mut self.is_failing, true) {
+                    tracing::warn!(%error, "the request log cannot be written, lines are dropped and counted");
+                }
+            }
         }
     }
 }
 
 /// A worker's end of the log.
 pub struct Log {
-    format: LogFormat,
     blocks: SyncSender<Vec<u8>>,
     dropped: Arc<AtomicU64>,
     lines: Vec<u8>,
@@ -105,13 +167,24 @@ pub struct Log {
 }
 
 impl Log {
-    /// Writes a request down.
-    pub fn write(&mut self, record: &Record<'_>) {
-        self.stamp.set(SystemTime::now());
-        match self.format {
-            LogFormat::Text => line::text(&mut self.lines, &self.stamp, record),
-            LogFormat::Json => line::json(&mut self.lines, &self.stamp, record),
+    /// Writes a request down, if it is one of those that are to be.
+    pub fn write(&mut self, rules: &AccessLog, record: &Record<'_>, stations: &Stations<'_>) {
+        let (route, pool) = (stations.route_name(), stations.pool_name());
+        self.write_named(rules, record, (route, pool));
+    }
+
+    fn write_named(
+        &mut self,
+        rules: &AccessLog,
+        record: &Record<'_>,
+        (route, pool): (Option<&str>, Option<&str>),
+    ) {
+        if !rules.takes(record, route, || fastrand::u32(..WHOLE)) {
+            return;
         }
+        self.stamp.set(SystemTime::now());
+        let entry = line::Entry { stamp: &self.stamp, record, route, pool };
+        line::write(&mut self.lines, &rules.format, &entry);
         self.count += 1;
         if self.lines.len() >= BLOCK_BYTES {
             self.flush();
@@ -124,7 +197,9 @@ impl Log {
             return;
         }
         let block = std::mem::replace(&mut self.lines, Vec::with_capacity(BLOCK_BYTES + 1024));
-        if let Err(TrySendError::Full(block)) = self.blocks.try_send(block) {
+        if let Err(TrySendError::Full(block) | TrySendError::Disconnected(block)) =
+            self.blocks.try_send(block)
+        {
             self.dropped.fetch_add(self.count, Ordering::Relaxed);
             self.lines = block; // Its memory serves again.
             self.lines.clear();

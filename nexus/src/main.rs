@@ -103,8 +103,12 @@ fn run(
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let Reading { settings, effective, .. } = reading;
     let nexus = Nexus::start_from(settings, effective, source, std::io::stdout())?;
-    while runtime.block_on(signals.next()) == Told::Reload {
-        let _ = nexus.reread("SIGHUP"); // What came of it is in the log.
+    loop {
+        match runtime.block_on(signals.next()) {
+            Told::Stop => break,
+            Told::Reload => drop(nexus.reread("SIGHUP")), // What came of it is in the log.
+            Told::Reopen => nexus.reopen_log(),
+        }
     }
     tracing::info!("stopping: finishing what is under way; a second signal ends it at once");
     let draining = std::thread::spawn(move || nexus.drain());
@@ -125,6 +129,7 @@ fn run(
 enum Told {
     Stop,
     Reload,
+    Reopen,
 }
 
 /// The signals that are listened to.
@@ -132,6 +137,7 @@ struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hang_up: Signal,
+    user1: Signal,
 }
 
 impl Signals {
@@ -140,6 +146,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hang_up: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
         })
     }
 
@@ -148,10 +155,11 @@ impl Signals {
             _ = self.interrupt.recv() => Told::Stop,
             _ = self.terminate.recv() => Told::Stop,
             _ = self.hang_up.recv() => Told::Reload,
+            _ = self.user1.recv() => Told::Reopen,
         }
     }
 
     async fn stop(&mut self) {
-        while self.next().await == Told::Reload {}
+        while self.next().await != Told::Stop {}
     }
 }

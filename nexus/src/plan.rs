@@ -89,13 +89,13 @@ impl Plan {
                 how(old.workers.to_string(), new.workers.to_string()),
             );
         }
-        if old.access_log != new.access_log {
-            let name = |log| show(&log).to_lowercase();
-            self.add(
-                Weight::NeedsRestart,
-                "access_log",
-                how(name(old.access_log), name(new.access_log)),
-            );
+        let name = |settings: &Settings| match &settings.access_log {
+            None => "off".to_owned(),
+            Some(log) if log.output.is_syslog() => format!("{} ({})", log.output, log.facility),
+            Some(log) => log.output.to_string(),
+        };
+        if name(old) != name(new) {
+            self.add(Weight::NeedsRestart, "access_log.output", how(name(old), name(new)));
         }
     }
 
@@ -332,6 +332,13 @@ impl Plan {
         value("max_connections", &old.connections_max, &new.connections_max);
         value("max_handshakes", &old.handshakes_max, &new.handshakes_max);
         value("watch", &old.watch, &new.watch);
+        if let (Some(a), Some(b)) = (&old.access_log, &new.access_log) {
+            let (had, has) = (a.format.to_string(), b.format.to_string());
+            value("access_log.format", &Word(&had), &Word(&has));
+            let (had, has) = (share(a.sample), share(b.sample));
+            value("access_log.sample", &Word(&had), &Word(&has));
+            value("access_log.filter", &a.filter, &b.filter);
+        }
         self.admin(old.admin.as_ref(), new.admin.as_ref());
     }
 
@@ -369,6 +376,11 @@ impl Plan {
 fn by_name(table: Option<&Table>) -> BTreeMap<&str, &Route> {
     let routes = table.map_or(&[][..], Table::routes);
     routes.iter().map(|route| (route.name.as_str(), route)).collect()
+}
+
+/// Returns a share in percent.
+fn share(share: Option<u32>) -> String {
+    share.map_or("none".to_owned(), |share| format!("{} %", f64::from(share) / 10_000.0))
 }
 
 fn show(value: &(impl Debug + ?Sized)) -> String {

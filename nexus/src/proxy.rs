@@ -213,6 +213,7 @@ fn note(
         method: head.method.of(bytes),
         target: head.target.of(bytes),
         host: exchange.request.host.of(bytes),
+        fields: HeadFields { bytes, fields: &head.fields },
         status: end.status,
         backend: backend.map(|backend| &*backend.name),
         failed: &attempts.failed,

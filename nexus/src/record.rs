@@ -8,6 +8,7 @@ use crate::backend::Backend;
 use crate::listen::Door;
 use crate::reason::Reason;
 use crate::retry::{Progress, WhyNot};
+use crate::route::HeadFields;
 use crate::worker::{Picked, View};
 
 /// How the client spoke.
@@ -46,6 +47,8 @@ pub struct Record<'a> {
     pub target: &'a [u8],
     /// The host that was asked for; empty if none was named.
     pub host: &'a [u8],
+    /// The fields of its head, if there are any.
+    pub fields: HeadFields<'a>,
     /// What the client got.
     pub status: u16,
     /// The URL of the backend that answered.
@@ -72,6 +75,12 @@ impl<'a> Record<'a> {
         let end = memchr::memchr(b'?', self.target).unwrap_or(self.target.len());
         &self.target[..end]
     }
+
+    /// Returns the target behind its question mark; it may hold secrets.
+    pub fn query(&self) -> &'a [u8] {
+        let at = memchr::memchr(b'?', self.target);
+        at.map_or(&[], |at| &self.target[at + 1..])
+    }
 }
 
 /// Where a request was on its way.
@@ -87,6 +96,19 @@ pub struct Stations<'a> {
     pub pool: Option<usize>,
     /// The backend that answered.
     pub backend: Option<&'a Picked>,
+}
+
+impl<'a> Stations<'a> {
+    /// Returns the name of its route.
+    pub fn route_name(&self) -> Option<&'a str> {
+        let table = self.view.settings.routes.as_ref()?;
+        Some(&table.routes().get(self.route?)?.name)
+    }
+
+    /// Returns the name of its pool.
+    pub fn pool_name(&self) -> Option<&'a str> {
+        Some(&self.view.pools.get(self.pool?)?.settings.name)
+    }
 }
 
 /// An attempt that failed.

@@ -11,7 +11,7 @@ use crate::backend::{BackendUrl, Scheme};
 use crate::ejection::Rules;
 use crate::health::Verdict;
 use crate::http1::forwarded::ForwardedFields;
-use crate::log::LogFormat;
+use crate::log::AccessLog;
 use crate::picker::{Algorithm, HashKey};
 use crate::pool::Ramp;
 use crate::pool::admission::{Breaker, Shedding};
@@ -424,7 +424,7 @@ pub struct Settings {
     /// TLS handshakes under way at once, over all workers.
     pub handshakes_max: usize,
     /// The request log; `None` is off.
-    pub access_log: Option<LogFormat>,
+    pub access_log: Option<AccessLog>,
     /// Whether requests are counted for whoever asks at the admin address.
     pub metrics: bool,
     /// Where it can be asked and told while it runs; `None` is nowhere.

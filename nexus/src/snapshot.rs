@@ -180,6 +180,8 @@ pub struct Published {
     pub http2_ended: AtomicU64,
     /// What was counted of all requests.
     pub requests: ByWorker<Requests>,
+    /// Lines of the request log that were dropped, since Nexus began.
+    pub log_lines_dropped: Arc<AtomicU64>,
 }
 
 impl Published {
@@ -192,6 +194,7 @@ impl Published {
             handshakes: AtomicUsize::new(0),
             http2_ended: AtomicU64::new(0),
             requests: ByWorker::default(),
+            log_lines_dropped: Arc::default(),
         }
     }
 

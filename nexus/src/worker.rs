@@ -217,8 +217,8 @@ impl Worker {
         if let Some(hand) = self.counting() {
             self.count(hand, record, stations);
         }
-        if let Some(log) = &self.log {
-            log.borrow_mut().write(record);
+        if let (Some(log), Some(rules)) = (&self.log, &stations.view.settings.access_log) {
+            log.borrow_mut().write(rules, record, &stations);
         }
     }
 

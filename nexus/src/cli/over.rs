@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use crate::log::LogFormat;
+use crate::log::{AccessLog, LogFormat, Output};
 use crate::settings::Settings;
 
-use super::{AccessLog, Cli, Command, Flags, Format};
+use super::{Cli, Command, Flags};
 
 /// The flags that were really said, by their field's name.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -61,8 +61,8 @@ impl Flags {
             ));
         }
         let backends: Vec<_> = self.backend.iter().cloned().map(Into::into).collect();
-        let format = self.log_format;
-        let log = self.access_log;
+        let format = LogFormat::from(self.log_format);
+        let log = self.access_log.0.clone();
         let flags = self.settings();
         let (ours, timeouts) = (&flags.pools[0], &mut settings.timeouts);
         let put = |name: &str, put: &mut dyn FnMut()| {
@@ -109,15 +109,19 @@ impl Flags {
 
 fn access_log(
     said: &Said,
-    file: Option<LogFormat>,
-    log: AccessLog,
-    format: Format,
-) -> Option<LogFormat> {
-    let is_on = if said.has("access_log") { log == AccessLog::Stdout } else { file.is_some() };
-    let flag = match format {
-        Format::Text => LogFormat::Text,
-        Format::Json => LogFormat::Json,
+    file: Option<AccessLog>,
+    output: Option<Output>,
+    format: LogFormat,
+) -> Option<AccessLog> {
+    let mut log = match (said.has("access_log"), output, file) {
+        (false, _, file) => file?,
+        (true, output, file) => {
+            let others = file.unwrap_or_else(|| format.clone().into());
+            AccessLog { output: output?, ..others }
+        }
     };
-    let format = if said.has("log_format") { flag } else { file.unwrap_or(flag) };
-    is_on.then_some(format)
+    if said.has("log_format") {
+        log.format = format;
+    }
+    Some(log)
 }

@@ -9,6 +9,7 @@ use crate::config::scalar::Scalar;
 mod breaking;
 mod change;
 mod ejection;
+mod logging;
 mod matching;
 mod pool;
 mod probing;

@@ -55,6 +55,20 @@ pub fn time(text: &str) -> Result<Duration, &'static str> {
     }
 }
 
+/// Reads a share such as `10%` or `0.5%`, in millionths.
+pub fn share(text: &str) -> Option<u64> {
+    let number = text.strip_suffix('%')?;
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number = |text: &str, max| {
+        (1..=max).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if number == "100" {
+        return Some(1_000_000);
+    }
+    let is_right = is_number(whole, 2) && is_number(part, 4);
+    is_right.then(|| format!("{whole}{part:0<4}").parse().ok()).flatten()
+}
+
 /// Reads a number of bytes such as `64KiB`, `10MB` or `512`.
 ///
 /// # Errors
@@ -196,6 +210,16 @@ mod tests {
         assert_eq!(statuses("2xx"), Ok(200..=299));
         let wrong = ["", "2", "99", "600", "299-200", "2xxx", "xx", "200-", "6xx", "20xx"];
         assert!(wrong.iter().all(|text| statuses(text).is_err()));
+    }
+
+    #[test]
+    fn shares_are_percents() {
+        let cases = [("10%", 100_000), ("0.5%", 5_000), ("100%", 1_000_000), ("0%", 0)];
+        assert!(cases.iter().all(|(text, expected)| share(text) == Some(*expected)));
+        assert_eq!(share("99.9999%"), Some(999_999));
+        for wrong in ["", "%", "10", "101%", "1e1%", "-1%", ".5%", "1.%", "0.00001%", "100.1%"] {
+            assert_eq!(share(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -9,7 +9,6 @@ use crate::config::problem::{Problem, Step};
 use crate::config::section::{self, NOWHERE, Section};
 use crate::config::{Config, Files};
 use crate::http1::forwarded::ForwardedFields;
-use crate::log::LogFormat;
 use crate::settings::{
     Address, ClientTimeouts, ListenerProtocol, ListenerSettings, PoolSettings, SOCKET_MODE,
     Timeouts,
@@ -18,6 +17,7 @@ use crate::settings::{
 mod admin;
 mod breaking;
 mod lint;
+mod logging;
 mod pools;
 mod probing;
 mod retrying;
@@ -41,7 +41,7 @@ pub fn read(root: &Node, files: Files<'_>, problems: &mut Vec<Problem>) -> Confi
     let listeners = listeners(&top, files, problems);
     let pools = pools(&top, files, problems);
     let routes = routes::read(&top, &pools, problems);
-    let access_log = top.section("access_log");
+    let access_log = logging::access_log(&top.section("access_log"), files, &routes, problems);
     let timeouts = timeouts(&top.section("timeouts"));
     let config = Config {
         listeners,
@@ -55,11 +55,7 @@ pub fn read(root: &Node, files: Files<'_>, problems: &mut Vec<Problem>) -> Confi
         half_close: top.bool("allow_half_close"),
         connections_max: top.whole_if("max_connections"),
         handshakes_max: top.whole("max_handshakes"),
-        access_log: match (access_log.text("output").as_str(), access_log.text("format").as_str()) {
-            ("off", _) => None,
-            (_, "json") => Some(LogFormat::Json),
-            _ => Some(LogFormat::Text),
-        },
+        access_log,
         metrics: top.bool("metrics"),
         admin: top.section_if("admin").and_then(|admin| admin::read(&admin, problems)),
         watch: top.bool("watch"),

@@ -73,6 +73,8 @@ pub enum Scalar {
     File,
     /// `true`, `false` or a port: where https is.
     Https,
+    /// Something about logs.
+    Log(Logs),
 }
 
 /// A value that was read.
@@ -80,8 +82,8 @@ pub enum Scalar {
 pub enum Parsed {
     /// Of a [`Scalar::Bool`].
     Bool(bool),
-    /// Of a [`Scalar::Whole`], [`Scalar::OneOf`], [`Scalar::Size`], [`Scalar::Workers`] or, with 0
-    /// for nowhere, [`Scalar::Https`].
+    /// Of a [`Scalar::Whole`], [`Scalar::OneOf`], [`Scalar::Size`], [`Scalar::Workers`], with 0 for
+    /// nowhere [`Scalar::Https`], or in millionths [`Logs::Share`].
     Whole(u64),
     /// Of a [`Scalar::Time`].
     Time(Duration),
@@ -205,6 +207,7 @@ impl Scalar {
             }
             Self::Rate => quantity::rate(text).map(Parsed::Rate).map_err(shape),
             Self::Https => https(text).map(Parsed::Whole).ok_or_else(|| shape(self.hint())),
+            Self::Log(logs) => logs.read(text),
             Self::Mode => kept(is_mode(text)),
             Self::File => kept(!text.is_empty() && !text.contains('\0')),
             Self::Choice(all) => kept(all.contains(&text)),
@@ -320,3 +323,6 @@ fn is_name_byte(byte: u8) -> bool {
 }
 
 mod describe;
+mod logs;
+
+pub use logs::Logs;

@@ -4,8 +4,13 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::milliseconds;
+use super::rules::LogFormat;
+use super::template::{Gap, Part};
 use crate::http1::egress::{address, decimal};
-use crate::record::Record;
+use crate::reason::Reason;
+use crate::record::{Failed, Record};
+use crate::retry::WhyNot;
+use crate::route::Fields;
 
 /// A point in time as text (RFC 3339, UTC, milliseconds), made anew only when the second changes.
 pub(super) struct Stamp {
@@ -38,33 +43,98 @@ impl Stamp {
         self.text.extend_from_slice(&digits);
         self.text.push(b'Z');
     }
-}
 
-/// Writes `bytes` so that no terminal and no JSON reader takes them for anything but text.
-fn plain(out: &mut Vec<u8>, bytes: &[u8], is_json: bool) {
-    for &byte in bytes {
-        match byte {
-            b'"' | b'\\' if is_json => out.extend_from_slice(&[b'\\', byte]),
-            b' '..=b'~' => out.push(byte),
-            _ if is_json => write!(out, "\\u00{byte:02x}").expect("writing to memory cannot fail"),
-            _ => write!(out, "\\x{byte:02x}").expect("writing to memory cannot fail"),
-        }
+    /// Writes it as web servers do: `[23/Nov/2026:06:50:00 +0000]`.
+    fn write_common(&self, out: &mut Vec<u8>) {
+        const MONTHS: &[&[u8; 3]; 12] = &[
+            b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov",
+            b"Dec",
+        ];
+        let text = &self.text;
+        let month = usize::from((text[5] - b'0') * 10 + (text[6] - b'0'));
+        let parts: [&[u8]; 7] =
+            [b"[", &text[8..10], b"/", MONTHS[(month - 1) % 12], b"/", &text[..4], b":"];
+        parts.iter().for_each(|part| out.extend_from_slice(part));
+        out.extend_from_slice(&text[11..TO_THE_SECOND]);
+        out.extend_from_slice(b" +0000]");
     }
 }
 
+/// What a line says.
+pub(super) struct Entry<'a> {
+    /// When the request was over.
+    pub(super) stamp: &'a Stamp,
+    /// What is known of it.
+    pub(super) record: &'a Record<'a>,
+    /// The name of its route.
+    pub(super) route: Option<&'a str>,
+    /// The name of its pool.
+    pub(super) pool: Option<&'a str>,
+}
+
+/// Writes a line, with its end.
+pub(super) fn write(out: &mut Vec<u8>, format: &LogFormat, entry: &Entry<'_>) {
+    match format {
+        LogFormat::Text => text(out, entry),
+        LogFormat::Json => json(out, entry),
+        LogFormat::Combined => combined(out, entry),
+        LogFormat::Template(template) => {
+            for part in template.parts() {
+                match part {
+                    Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                    Part::Gap(gap) => fill(out, *gap, entry),
+                }
+            }
+        }
+    }
+    out.push(b'\n');
+}
+
+/// How bytes are written that somebody else has chosen.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// For people.
+    Plain,
+    /// In quotes, or where quotes may be.
+    Quoted,
+    /// In the quotes of JSON.
+    Json,
+}
+
+/// Writes `bytes` so that no terminal and no reader takes them for anything but text.
+fn plain(out: &mut Vec<u8>, bytes: &[u8], manner: Manner) {
+    let is_odd = |byte: &u8| match byte {
+        b'"' | b'\\' => manner != Manner::Plain,
+        byte => !matches!(byte, b' '..=b'~'),
+    };
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(is_odd) {
+        out.extend_from_slice(&rest[..at]);
+        match (rest[at], manner) {
+            (byte @ (b'"' | b'\\'), _) => out.extend_from_slice(&[b'\\', byte]),
+            (byte, Manner::Json) => {
+                write!(out, "\\u00{byte:02x}").expect("writing to memory cannot fail");
+            }
+            (byte, _) => write!(out, "\\x{byte:02x}").expect("writing to memory cannot fail"),
+        }
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+}
+
 /// `time client method path status backend duration`, and what was unusual.
-pub(super) fn text(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
+fn text(out: &mut Vec<u8>, Entry { stamp, record, .. }: &Entry<'_>) {
     out.extend_from_slice(&stamp.text);
     out.push(b' ');
     address(out, record.client);
     out.push(b' ');
-    plain(out, record.method, false);
+    plain(out, record.method, Manner::Plain);
     out.push(b' ');
-    plain(out, record.path(), false);
+    plain(out, record.path(), Manner::Plain);
     out.push(b' ');
     decimal(out, u64::from(record.status));
     out.push(b' ');
-    out.extend_from_slice(record.backend.unwrap_or("-").as_bytes());
+    plain(out, record.backend.unwrap_or("-").as_bytes(), Manner::Plain);
     out.push(b' ');
     milliseconds(out, record.duration);
     out.extend_from_slice(b"ms");
@@ -72,10 +142,8 @@ pub(super) fn text(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
         write!(out, " attempts={}", record.attempts).expect("writing to memory cannot fail");
     }
     for failed in record.failed {
-        write!(out, " failed={}:{}:{}:", failed.backend.name, failed.reason.code(), failed.phase())
-            .expect("writing to memory cannot fail");
-        milliseconds(out, failed.took);
-        out.extend_from_slice(b"ms");
+        out.extend_from_slice(b" failed=");
+        write_failed(out, failed, Manner::Plain);
     }
     if let Some(reason) = record.reason {
         write!(out, " reason={}", reason.code()).expect("writing to memory cannot fail");
@@ -83,7 +151,15 @@ pub(super) fn text(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     if let Some(why) = record.why_not {
         write!(out, " not_retried={}", why.code()).expect("writing to memory cannot fail");
     }
-    out.push(b'\n');
+}
+
+/// `backend:reason:phase:time`
+fn write_failed(out: &mut Vec<u8>, failed: &Failed, manner: Manner) {
+    plain(out, failed.backend.name.as_bytes(), manner);
+    write!(out, ":{}:{}:", failed.reason.code(), failed.phase())
+        .expect("writing to memory cannot fail");
+    milliseconds(out, failed.took);
+    out.extend_from_slice(b"ms");
 }
 
 fn key(out: &mut Vec<u8>, name: &str) {
@@ -95,7 +171,7 @@ fn key(out: &mut Vec<u8>, name: &str) {
 fn string(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     key(out, name);
     out.push(b'"');
-    plain(out, value, true);
+    plain(out, value, Manner::Json);
     out.push(b'"');
 }
 
@@ -105,7 +181,7 @@ fn number(out: &mut Vec<u8>, name: &str, value: u64) {
 }
 
 /// The same as a JSON object.
-pub(super) fn json(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
+fn json(out: &mut Vec<u8>, Entry { stamp, record, route, pool }: &Entry<'_>) {
     out.extend_from_slice(b"{\"time\":\"");
     out.extend_from_slice(&stamp.text);
     out.extend_from_slice(b"\",\"client\":\"");
@@ -113,9 +189,16 @@ pub(super) fn json(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     out.push(b'"');
     string(out, "method", record.method);
     string(out, "path", record.path());
+    if !record.host.is_empty() {
+        string(out, "host", record.host);
+    }
+    string(out, "protocol", record.protocol.name().as_bytes());
+    key(out, "tls");
+    out.extend_from_slice(if record.is_secured { b"true" } else { b"false" });
     number(out, "status", u64::from(record.status));
-    if let Some(backend) = record.backend {
-        string(out, "backend", backend.as_bytes());
+    let names = [("route", *route), ("pool", *pool), ("backend", record.backend)];
+    for (name, value) in names.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        string(out, name, value.as_bytes());
     }
     number(out, "attempts", u64::from(record.attempts));
     key(out, "duration_ms");
@@ -124,17 +207,7 @@ pub(super) fn json(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     number(out, "bytes_out", record.bytes_out);
     if !record.failed.is_empty() {
         key(out, "failed");
-        for (at, failed) in record.failed.iter().enumerate() {
-            out.extend_from_slice(if at == 0 { b"[{\"backend\":\"" } else { b",{\"backend\":\"" });
-            out.extend_from_slice(failed.backend.name.as_bytes());
-            out.push(b'"');
-            string(out, "reason", failed.reason.code().as_bytes());
-            string(out, "phase", failed.phase().as_bytes());
-            key(out, "duration_ms");
-            milliseconds(out, failed.took);
-            out.push(b'}');
-        }
-        out.push(b']');
+        failures(out, record.failed);
     }
     if let Some(reason) = record.reason {
         string(out, "reason", reason.code().as_bytes());
@@ -142,5 +215,79 @@ pub(super) fn json(out: &mut Vec<u8>, stamp: &Stamp, record: &Record<'_>) {
     if let Some(why) = record.why_not {
         string(out, "not_retried", why.code().as_bytes());
     }
-    out.extend_from_slice(b"}\n");
+    out.push(b'}');
+}
+
+fn failures(out: &mut Vec<u8>, all: &[Failed]) {
+    for (at, failed) in all.iter().enumerate() {
+        out.extend_from_slice(if at == 0 { b"[{\"backend\":\"" } else { b",{\"backend\":\"" });
+        plain(out, failed.backend.name.as_bytes(), Manner::Json);
+        out.push(b'"');
+        string(out, "reason", failed.reason.code().as_bytes());
+        string(out, "phase", failed.phase().as_bytes());
+        key(out, "duration_ms");
+        milliseconds(out, failed.took);
+        out.push(b'}');
+    }
+    out.push(b']');
+}
+
+/// As Apache's `combined`: `client - - [time] "request line" status bytes "referer" "user agent"`.
+fn combined(out: &mut Vec<u8>, entry: &Entry<'_>) {
+    let record = entry.record;
+    address(out, record.client);
+    out.extend_from_slice(b" - - ");
+    entry.stamp.write_common(out);
+    out.extend_from_slice(b" \"");
+    plain(out, record.method, Manner::Quoted);
+    out.push(b' ');
+    plain(out, record.path(), Manner::Quoted);
+    write!(out, " {}\" {} ", record.protocol.name(), record.status)
+        .expect("writing to memory cannot fail");
+    match record.bytes_out {
+        0 => out.push(b'-'),
+        bytes => decimal(out, bytes),
+    }
+    for gap in [Gap::Referer, Gap::UserAgent] {
+        out.extend_from_slice(b" \"");
+        fill(out, gap, entry);
+        out.push(b'"');
+    }
+}
+
+/// Writes what a gap stands for; `-` is nothing.
+fn fill(out: &mut Vec<u8>, gap: Gap, Entry { stamp, record, route, pool }: &Entry<'_>) {
+    let field = |name: &[u8]| record.fields.first(name).unwrap_or_default();
+    let text: &[u8] = match gap {
+        Gap::Time => &stamp.text,
+        Gap::Client => return address(out, record.client),
+        Gap::Method => record.method,
+        Gap::Path => record.path(),
+        Gap::Query => record.query(),
+        Gap::Host => record.host,
+        Gap::Protocol => record.protocol.name().as_bytes(),
+        Gap::Tls if record.is_secured => b"true",
+        Gap::Tls => b"false",
+        Gap::Status => return decimal(out, u64::from(record.status)),
+        Gap::Route => route.unwrap_or_default().as_bytes(),
+        Gap::Pool => pool.unwrap_or_default().as_bytes(),
+        Gap::Backend => record.backend.unwrap_or_default().as_bytes(),
+        Gap::Attempts => return decimal(out, u64::from(record.attempts)),
+        Gap::Failed if record.failed.is_empty() => b"",
+        Gap::Failed => {
+            for (at, failed) in record.failed.iter().enumerate() {
+                out.extend_from_slice(if at == 0 { b"" } else { b"," });
+                write_failed(out, failed, Manner::Quoted);
+            }
+            return;
+        }
+        Gap::Duration => return milliseconds(out, record.duration),
+        Gap::BytesIn => return decimal(out, record.bytes_in),
+        Gap::BytesOut => return decimal(out, record.bytes_out),
+        Gap::Reason => record.reason.map_or("", Reason::code).as_bytes(),
+        Gap::NotRetried => record.why_not.map_or("", WhyNot::code).as_bytes(),
+        Gap::Referer => field(b"referer"),
+        Gap::UserAgent => field(b"user-agent"),
+    };
+    plain(out, if text.is_empty() { b"-" } else { text }, Manner::Quoted);
 }

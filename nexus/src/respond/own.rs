@@ -213,6 +213,7 @@ pub async fn options(
         let record = Record {
             protocol: client.protocol(head.version),
             host: request.host.of(bytes),
+            fields: HeadFields { bytes, fields: &head.fields },
             status: 204,
             duration: began.elapsed(),
             bytes_in: upload.body_bytes,
@@ -232,6 +233,7 @@ fn bare<'a>(client: &Client, method: &'a [u8], target: &'a [u8]) -> Record<'a> {
         method,
         target,
         host: &[],
+        fields: HeadFields::default(),
         status: 0,
         backend: None,
         failed: &[],

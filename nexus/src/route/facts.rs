@@ -42,7 +42,7 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> Fields for Vec<(N, V)> {
 }
 
 /// The fields of a head that lies at the start of `bytes`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct HeadFields<'a> {
     /// The buffer that the head was read into.
     pub bytes: &'a [u8],

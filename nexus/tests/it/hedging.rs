@@ -185,7 +185,7 @@ fn the_measured_time_of_most_answers_is_when_another_is_asked() {
 fn the_log_has_who_was_outrun() {
     let ((first, _end), second) = (silent(), Backend::named("second"));
     let mut settings = hedged(&[first.address, second.address], SOON);
-    settings.access_log = Some(nexus::log::LogFormat::Text);
+    settings.access_log = Some(nexus::log::LogFormat::Text.into());
     let (written, lines_written) = channel();
     let nexus = Nexus::start(settings, Sink(written)).unwrap();
     assert_eq!(Client::connect(&nexus).get("/"), "second");

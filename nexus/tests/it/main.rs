@@ -20,6 +20,7 @@ mod health;
 mod hedging;
 mod layers;
 mod limits;
+mod logs;
 mod memory;
 mod metrics;
 mod oracle;

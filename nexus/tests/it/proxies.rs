@@ -57,7 +57,7 @@ routes:
   - {{ match: {{ clients: 1.2.3.0/24 }}, pool: office }}",
         web.address, office.address
     ));
-    settings.access_log = Some(nexus::log::LogFormat::Text);
+    settings.access_log = Some(nexus::log::LogFormat::Text.into());
     let (written, log) = channel();
     let nexus = Nexus::start(settings, Sink(written)).unwrap();
     let mut client = Client::connect(&nexus);
@@ -107,7 +107,7 @@ forwarded_fields: forwarded
 backends: [{}]",
         backend.address
     ));
-    settings.access_log = Some(nexus::log::LogFormat::Text);
+    settings.access_log = Some(nexus::log::LogFormat::Text.into());
     let (written, log) = channel();
     let nexus = Nexus::start(settings, Sink(written)).unwrap();
     let mut client = Client::connect(&nexus);

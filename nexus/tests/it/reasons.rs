@@ -164,7 +164,7 @@ fn the_page_of_reasons_has_them_all() {
 /// Runs a Nexus, does something to it, and returns what came of that, and the log.
 fn scene(settings: &Settings, act: impl FnOnce(&Nexus) -> String) -> String {
     let (written, log) = channel();
-    let settings = Settings { access_log: Some(LogFormat::Text), ..settings.clone() };
+    let settings = Settings { access_log: Some(LogFormat::Text.into()), ..settings.clone() };
     let nexus = Nexus::start(settings, Sink(written)).unwrap();
     let seen = act(&nexus);
     drop(nexus);
@@ -233,7 +233,7 @@ fn client_gone() -> String {
     let (waiting, asked) = Backend::waiting();
     let (sent, log) = channel();
     let mut settings = settings(&[waiting.address]);
-    settings.access_log = Some(LogFormat::Text);
+    settings.access_log = Some(LogFormat::Text.into());
     let nexus = Nexus::start(settings, Sink(sent)).unwrap();
     let mut client = Client::connect(&nexus);
     client.send(&lines(GET));
@@ -251,7 +251,7 @@ fn client_stalled() -> String {
     let (sent, log) = channel();
     let mut settings = settings(&[endless.address]);
     settings.timeouts.stall = SHORT;
-    settings.access_log = Some(LogFormat::Text);
+    settings.access_log = Some(LogFormat::Text.into());
     let nexus = Nexus::start(settings, Sink(sent)).unwrap();
     let mut client = Client::connect(&nexus);
     client.send(&lines(GET));

@@ -170,7 +170,7 @@ fn what_is_cut_off_is_told_and_logged() {
     let (backend, waiting) = Backend::waiting();
     let mut settings = settings(&[backend.address]);
     settings.timeouts.shutdown = Duration::from_millis(200);
-    settings.access_log = Some(nexus::log::LogFormat::Json);
+    settings.access_log = Some(nexus::log::LogFormat::Json.into());
     let log = Kept::default();
     let nexus = Nexus::start(settings, log.clone()).unwrap();
     let mut client = Client::connect(&nexus);

@@ -204,7 +204,7 @@ fn a_body_is_kept_and_sent_again_as_far_as_the_policy_says() {
             let mut settings = with(&[closes.address, good.address], policy);
             settings.pools[0].algorithm = nexus::picker::Algorithm::First;
             let (written, log) = std::sync::mpsc::channel();
-            settings.access_log = Some(nexus::log::LogFormat::Text);
+            settings.access_log = Some(nexus::log::LogFormat::Text.into());
             let nexus = nexus::app::Nexus::start(settings, crate::world::Sink(written)).unwrap();
             let (head, _) = Client::connect(&nexus).ask(message);
             assert_eq!(status(&head), expected, "{kept_bytes_max} bytes are kept");
@@ -228,7 +228,7 @@ fn a_retry_that_nobody_is_left_for_costs_nothing_and_is_told() {
     let mut settings = with(&bad.each_ref().map(|one| one.address), Policy::default());
     settings.pools[0].probing.request_errors = 0;
     let (written, log) = std::sync::mpsc::channel();
-    settings.access_log = Some(nexus::log::LogFormat::Text);
+    settings.access_log = Some(nexus::log::LogFormat::Text.into());
     let nexus = nexus::app::Nexus::start(settings, crate::world::Sink(written)).unwrap();
     // Ten retries are always allowed: one for each of these, and none for a third attempt.
     for _ in 0..10 {

@@ -2,11 +2,12 @@
 
 use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, Named, One, OneOrMany, Short};
+use super::logging::ACCESS_LOG;
 use super::pool::{A_BACKEND, POOL};
 use super::route::ROUTE;
 use super::tls::{HSTS, LISTENER_TLS};
 use super::{Group, Key, Kind, Table, key};
-use crate::config::scalar::Scalar;
+use crate::config::scalar::{Logs, Scalar};
 use crate::http1::forwarded::ForwardedFields;
 use crate::settings::ListenerProtocol;
 
@@ -121,7 +122,7 @@ const TOP_KEYS: &[Key] = &[
     ),
     key(
         "access_log",
-        Short(&One(Scalar::Choice(OUTPUTS)), "output", &ACCESS_LOG),
+        Short(&One(Scalar::Log(Logs::Output)), "output", &ACCESS_LOG),
         Section,
         "A line per request.",
         "off",
@@ -168,8 +169,6 @@ const TOP_KEYS: &[Key] = &[
     )
     .known_as(&["imports", "import"]),
 ];
-
-const OUTPUTS: &[&str] = &["stdout", "off"];
 
 static LISTENER: Table = Table {
     name: "a listener",
@@ -325,22 +324,6 @@ static TOKEN: Table = Table {
             "write",
         )
         .known_as(&["rights", "access"]),
-    ],
-    groups: &[],
-};
-
-static ACCESS_LOG: Table = Table {
-    name: "the access log",
-    keys: &[
-        key("output", One(Scalar::Choice(OUTPUTS)), Is("stdout"), "Where the lines go.", "off")
-            .known_as(&["path", "file"]),
-        key(
-            "format",
-            One(Scalar::Choice(&["text", "json"])),
-            Is("text"),
-            "How a line is written: for people, or as one JSON object.",
-            "json",
-        ),
     ],
     groups: &[],
 };

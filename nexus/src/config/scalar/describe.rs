@@ -37,6 +37,7 @@ impl Scalar {
             Self::Mode => "three octal digits in quotes, such as \"0660\"".to_owned(),
             Self::File => "the path of a file".to_owned(),
             Self::Https => "true, false or a port from 1 to 65535".to_owned(),
+            Self::Log(logs) => logs.phrase().to_owned(),
             Self::Secret => "a secret of 16 characters or more, without spaces".to_owned(),
         }
     }
@@ -48,6 +49,7 @@ impl Scalar {
             Self::Text | Self::Regex => format!("write {}, in quotes", self.phrase()),
             Self::FieldName => "use letters, digits and `-`".to_owned(),
             Self::FieldValue => "use one line, without spaces at its ends".to_owned(),
+            Self::Log(logs) => logs.hint(),
             Self::Name => "use letters, digits, `-`, `_` and `.`".to_owned(),
             _ => format!("use {}", self.phrase()),
         }
@@ -124,6 +126,7 @@ impl Scalar {
                 { "type": "boolean" },
                 { "type": "integer", "minimum": 1, "maximum": 65535 },
             ] }),
+            Self::Log(logs) => logs.schema(),
             Self::Secret => text("^[!-~]{16,}$"),
         }
     }

@@ -74,7 +74,7 @@ fn flow(table: &Table, key: &Key, value: Option<&str>) -> String {
         _ => {}
     }
     if table.name == "a configuration" && !matches!(key.name, "routes" | "pools" | "backends") {
-        lines.push("routes: [{ pool: web }]".to_owned());
+        lines.push("routes: [{ name: web, pool: web }]".to_owned());
     }
     match value {
         Some(value) => lines.push(format!("{}: {value}", key.name)),
@@ -82,7 +82,7 @@ fn flow(table: &Table, key: &Key, value: Option<&str>) -> String {
         None if matches!(key.default, Default::Required)
             || excludes(table, key)
             || (table.name, key.name) == ("TLS of a pool", "ca")
-            || key.name == "routes" =>
+            || (table.name, key.name) == ("a configuration", "routes") =>
         {
             lines.push(format!("{}: {}", key.name, other_value(key)));
         }

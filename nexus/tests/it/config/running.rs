@@ -50,9 +50,9 @@ fn flags_win_over_the_file_and_defaults_do_not() {
     );
     assert_eq!(flags.access_log, None);
     assert!(plain.pools.iter().all(|pool| pool.retry.attempts_max == 3));
-    assert_eq!(plain.access_log, Some(nexus::log::LogFormat::Json));
+    assert_eq!(plain.access_log, Some(nexus::log::LogFormat::Json.into()));
     let text = settings("-c a.yaml --log-format text", &world).unwrap();
-    assert_eq!(text.access_log, Some(nexus::log::LogFormat::Text));
+    assert_eq!(text.access_log, Some(nexus::log::LogFormat::Text.into()));
 }
 
 #[test]
