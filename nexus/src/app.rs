@@ -26,6 +26,8 @@ use crate::plan::Plan;
 use crate::reload::{Effective, Failure, Report, Source};
 use crate::settings::{Address, Settings};
 use crate::snapshot::{Published, Snapshot};
+use crate::spans::Traces;
+use crate::spans::export::Exporter;
 use crate::tls::reread;
 use crate::worker::Worker;
 
@@ -50,6 +52,8 @@ pub struct Nexus {
     control: Option<JoinHandle<()>>,
     // Last: it finishes writing when all workers have handed in what they had.
     log: Option<Writer>,
+    // The same for traces.
+    _exporter: Option<Exporter>,
 }
 
 /// How long those that are cut off may take to say so, in their answers and in the log.
@@ -156,7 +160,10 @@ impl Nexus {
         let snapshot = Snapshot::build(settings, None, &bell, fastrand::usize(..));
         let published = Arc::new(Published::new(snapshot));
         let writer = start_log(access_log, out, &published)?;
-        let log = || writer.as_ref().map(Writer::log);
+        let tracing = published.current().settings.tracing.clone();
+        let lost = || Arc::clone(&published.spans_dropped);
+        let exporter = tracing.map(|asked| Exporter::start(asked, lost())).transpose()?;
+        let ends = || (writer.as_ref().map(Writer::log), exporter.as_ref().map(Exporter::traces));
         let (phase, _) = watch::channel(Phase::Running);
         let (mut orders, mut receivers) = (Vec::new(), Vec::new());
         for sockets in sockets {
@@ -183,7 +190,7 @@ impl Nexus {
             .enumerate()
             .map(|(at, orders)| {
                 let hand = Hand { at: at as u16, of };
-                start_worker(hand, Arc::clone(&published), orders, log(), phase.subscribe())
+                start_worker(hand, Arc::clone(&published), orders, ends(), phase.subscribe())
             })
             .collect::<io::Result<Vec<_>>>()?;
         for address in &addresses {
@@ -194,7 +201,8 @@ impl Nexus {
             tracing::info!(%address, "admin address");
         }
         let addresses = addresses.iter().filter_map(Address::tcp).collect();
-        Ok(Self { addresses, admin, published, phase, commands, workers, control, log: writer })
+        let (log, _exporter) = (writer, exporter);
+        Ok(Self { addresses, admin, published, phase, commands, workers, control, log, _exporter })
     }
 
     /// Runs with other settings from now on; what did not change is not disturbed.
@@ -233,6 +241,11 @@ impl Nexus {
     /// Returns how many lines of the request log were dropped.
     pub fn log_lines_dropped(&self) -> u64 {
         self.published.log_lines_dropped.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many spans were dropped.
+    pub fn spans_dropped(&self) -> u64 {
+        self.published.spans_dropped.load(Ordering::Relaxed)
     }
 
     /// Returns the admin address, with its real port.
@@ -334,11 +347,11 @@ fn start_worker(
     hand: Hand,
     published: Arc<Published>,
     mut orders: mpsc::UnboundedReceiver<Order>,
-    log: Option<Log>,
+    ends: (Option<Log>, Option<Traces>),
     phase: watch::Receiver<Phase>,
 ) -> io::Result<JoinHandle<()>> {
     start_thread(format!("worker-{}", hand.at), move || async move {
-        let worker = Worker::new(published, hand, log);
+        let worker = Worker::new(published, hand, ends);
         tokio::task::spawn_local({
             let worker = Rc::clone(&worker);
             async move { worker.keep_time().await }

@@ -66,6 +66,7 @@ impl Attempts {
     /// Begins the next one, on the backend that has the place that was taken.
     pub fn begin(&mut self, exchange: &mut Exchange<'_>, pool: &Pool, taken: &Taken) -> Picked {
         let backend = taken.picked().clone();
+        exchange.known.record(|recording| recording.begin(&backend, self.count));
         self.count += 1;
         exchange.per_try = self.per_try(exchange, pool, backend.place());
         backend
@@ -116,6 +117,7 @@ impl Attempts {
             Again::No(why) => Some(why),
         };
         self.why_not = why.or(self.why_not);
+        exchange.known.record(|recording| recording.failed(failure.reason));
         match why {
             Some(_) => Follow::Enough,
             // One that was not sent has hurt nobody: it need not wait.
@@ -190,6 +192,11 @@ impl Attempts {
         });
         self.why_not = next.as_ref().err().copied().or(self.why_not);
         if next.is_ok() {
+            let status = answered.response.head.status;
+            exchange.known.record(|recording| {
+                recording.answered(status);
+                recording.failed(reason);
+            });
             self.note(backend, failure);
             self.rival = None;
         }

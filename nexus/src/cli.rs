@@ -276,6 +276,8 @@ impl Flags {
             connections_max: self.max_connections.map_or(fit, |max| max as usize),
             handshakes_max: crate::tls::settings::HANDSHAKES_MAX,
             access_log: self.access_log.0.map(|output| AccessLog { output, ..log }),
+            request_id: None,
+            tracing: None,
             admin: self.admin.map(|address| Admin {
                 address,
                 hosts: Vec::new(),

@@ -18,6 +18,7 @@ use crate::listen;
 use crate::log::AccessLog;
 use crate::route::{Action, Modifiers, PathPattern, RouteTimeouts, Table};
 use crate::settings::{Admin, ListenerSettings, PoolSettings, Settings, Timeouts};
+use crate::spans::Tracing;
 
 pub mod disk;
 pub mod docs;
@@ -114,6 +115,10 @@ pub struct Config {
     pub handshakes_max: usize,
     /// The request log; `None` is off.
     pub access_log: Option<AccessLog>,
+    /// The field that says what a request is called; `None` is that they have no names.
+    pub request_id: Option<String>,
+    /// Where traces go; `None` is that Nexus has no part in them.
+    pub tracing: Option<Tracing>,
     /// Where a running Nexus can be asked and told; `None` is nowhere.
     pub admin: Option<Admin>,
     /// Whether a change of the files is a reload.
@@ -185,6 +190,8 @@ impl Config {
             connections_max: self.connections_max.unwrap_or_else(listen::connections_that_fit),
             handshakes_max: self.handshakes_max,
             access_log: self.access_log,
+            request_id: self.request_id,
+            tracing: self.tracing,
             admin: self.admin,
             watch: self.watch,
         }

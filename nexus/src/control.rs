@@ -525,10 +525,22 @@ fn check_live(old: &Settings, new: &Settings) -> Result<(), Refused> {
     if output_of(old) != output_of(new) {
         return Err(Refused::NeedsRestart("access_log.output"));
     }
+    if !is_exported_alike(old, new) {
+        return Err(Refused::NeedsRestart("tracing"));
+    }
     Ok(())
 }
 
 /// Returns where the request log goes, which its thread was started with.
 fn output_of(settings: &Settings) -> Option<(&Output, u8)> {
     settings.access_log.as_ref().map(|log| (&log.output, log.facility))
+}
+
+/// Says whether the thread that sends traces can go on as it was started.
+pub(crate) fn is_exported_alike(old: &Settings, new: &Settings) -> bool {
+    match (&old.tracing, &new.tracing) {
+        (None, None) => true,
+        (Some(old), Some(new)) => old.is_exported_like(new),
+        _ => false,
+    }
 }

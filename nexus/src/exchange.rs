@@ -14,11 +14,13 @@ use crate::http1::gate::Request;
 use crate::http1::head::{self, HEAD_BYTES_MAX, Version};
 use crate::http1::response::{self, Response};
 use crate::http2;
+use crate::known::Known;
 use crate::pool::Pool;
 use crate::reason::Reason;
 use crate::retry::Policy;
 use crate::route::{Fields, HeadFields, HeaderRules, Modifiers, RouteTimeouts};
 use crate::stream::{Next, Stream};
+use crate::trace::SpanId;
 use crate::worker::View;
 
 /// Interim answers before the final one. Early hints come once or twice; a flood is an attack.
@@ -61,6 +63,8 @@ pub struct Exchange<'c> {
     pub upload_state: Upload,
     /// The cookie that Nexus sets, as its field's value.
     pub cookie: Option<String>,
+    /// What it is known by across programs.
+    pub known: Known,
     /// Interim answers on their way to the client.
     pub interim: Vec<u8>,
     /// Whether a client that waits for `100 Continue` has been told to go on.
@@ -175,6 +179,7 @@ impl<'c> Exchange<'c> {
             deadline: None,
             per_try: None,
             cookie: None,
+            known: Known::default(),
             request,
             upload,
             upload_state: Upload::Flowing,
@@ -288,21 +293,23 @@ impl Exchange<'_> {
 
     /// Writes the whole request anew, for somebody else; `None` if not all of it is there, or it is
     /// about this very connection.
-    pub fn copy(&self, backend: &Backend, fields: Option<&HeaderRules>) -> Option<Vec<u8>> {
+    pub fn copy(
+        &self,
+        backend: &Backend,
+        fields: Option<&HeaderRules>,
+        span: Option<SpanId>,
+    ) -> Option<Vec<u8>> {
         let request = &self.request;
         let is_copied = request.upgrade.is_none() && !self.awaits_continue();
         let body = self.upload.kept_body().filter(|_| is_copied)?;
-        let changes = Changes { target: self.target.as_deref(), fields, cookie: None };
+        let told = self.known.told(&self.view, span);
+        let marks = told.marks();
+        let marks = marks.as_slice();
+        let changes = Changes { target: self.target.as_deref(), fields, cookie: None, marks };
         let authority = backend.url.authority.as_bytes();
         let (mut out, bytes) = (Vec::new(), self.upload.bytes());
-        egress::request(
-            &mut out,
-            bytes,
-            request,
-            told(self.client, &self.view),
-            authority,
-            changes,
-        );
+        let client = told_of(self.client, &self.view);
+        egress::request(&mut out, bytes, request, client, authority, changes);
         if request.body == Framing::Chunked && !body.is_empty() {
             egress::chunk_size(&mut out, body.len());
             out.extend_from_slice(body);
@@ -318,12 +325,15 @@ impl Exchange<'_> {
 
     /// Puts the request at its start.
     pub fn start(&mut self, backend: &Backend) {
-        let client = told(self.client, &self.view);
+        let client = told_of(self.client, &self.view);
+        let told = self.known.told(&self.view, self.known.span());
+        let marks = told.marks();
+        let marks = marks.as_slice();
         self.upload.rewind();
         let (request, authority) = (&self.request, backend.url.authority.as_bytes());
         let to_chunked = request.body == Framing::Chunked;
         let fields = self.view.modifiers(self.route).map(|modifiers| &modifiers.request_headers);
-        let changes = Changes { target: self.target.as_deref(), fields, cookie: None };
+        let changes = Changes { target: self.target.as_deref(), fields, cookie: None, marks };
         self.upload.start(to_chunked, |out, bytes| {
             egress::request(out, bytes, request, client, authority, changes);
         });
@@ -516,7 +526,7 @@ impl Exchange<'_> {
 }
 
 /// Returns what a backend is told of the client.
-fn told<'c>(client: &'c Client, view: &View) -> egress::Client<'c> {
+fn told_of<'c>(client: &'c Client, view: &View) -> egress::Client<'c> {
     let secured = client.secured.as_deref();
     egress::Client {
         ip: client.ip,

@@ -3,6 +3,7 @@
 pub mod connect;
 
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use crate::backend::connections::Lease;
 use crate::buffer::Buffer;
@@ -15,6 +16,7 @@ use crate::http1::response::Response;
 use crate::reason::Reason;
 use crate::retry::{Failure, Progress};
 use crate::route::{Fields, HeadFields};
+use crate::spans::Kind;
 use crate::stream::Stream;
 use crate::worker::Picked;
 
@@ -171,7 +173,13 @@ pub async fn open(
     // In a box: most requests find an open connection and need no room for this.
     let (limit, ends) = (exchange.timeout_connect(), client.ends());
     let order = Order { limit, waits: true, fresh, ends };
-    match Box::pin(connect::connect(&client.worker, backend, order, &client.deadline)).await {
+    let began = exchange.known.begin();
+    let opened = Box::pin(connect::connect(&client.worker, backend, order, &client.deadline)).await;
+    if !opened.as_ref().is_ok_and(|upstream| upstream.reused) {
+        let kind = || Kind::Connect(Arc::clone(backend));
+        exchange.known.step(began, opened.as_ref().err().copied(), kind);
+    }
+    match opened {
         // Everything is too late then.
         Err(_) if client.worker.deadlines.is_over() => Err(Reason::ShuttingDown),
         Err(_) if exchange.is_too_late() => Err(Reason::TotalTimeout),

@@ -19,10 +19,12 @@ use crate::dial::Exact;
 use crate::exchange::{Exchange, Incoming, Upload};
 use crate::forward::connect::{self, Order};
 use crate::forward::{self, Answered, Upstream};
+use crate::known;
 use crate::place::{self, Choice};
 use crate::proxy_protocol::Ends;
 use crate::reason::{Fault, Reason};
 use crate::retry::Failure;
+use crate::spans;
 use crate::stream::Next;
 use crate::worker::{Picked, Taken, Worker};
 
@@ -71,7 +73,7 @@ pub async fn attempt(
                     match forward::conclude(upstream, &mut incoming, head, exchange.upload.written)
                     {
                         Ok(answered) => {
-                            rival.loses(attempts);
+                            rival.loses(exchange, attempts);
                             return Ok(answered);
                         }
                         Err(failure) => failure,
@@ -107,6 +109,8 @@ struct Rival {
     state: State,
     /// How long it may take.
     until: Instant,
+    /// Its place among what is written down.
+    span: Option<usize>,
 }
 
 enum State {
@@ -123,7 +127,7 @@ enum State {
 impl Rival {
     fn new(first: &Picked, after: Duration) -> Self {
         let waits = State::Waits(Box::pin(sleep_until(Instant::now() + after)));
-        Self { first: first.clone(), state: waits, until: Instant::now() }
+        Self { first: first.clone(), state: waits, until: Instant::now(), span: None }
     }
 
     fn is_under_way(&self) -> bool {
@@ -157,6 +161,7 @@ impl Rival {
             Err((backend, failure)) => {
                 watch.failed(exchange.pool(), &backend, failure);
                 attempts.note(&backend, failure);
+                exchange.known.record(|recording| recording.end(self.span, failure.reason));
                 Poll::Pending
             }
         }
@@ -175,11 +180,16 @@ impl Rival {
         let tried = || [&attempts.tried[..], &[self.first.place()]].concat();
         let taken = may_run_twice.then(|| place::take(exchange, choice, &tried())).flatten()?;
         let backend = taken.picked().clone();
+        let span = known::new_span(&exchange.known);
         let message =
-            exchange.copy(&backend, exchange.modifiers().map(|all| &all.request_headers))?;
+            exchange.copy(&backend, exchange.modifiers().map(|all| &all.request_headers), span)?;
         if !attempts.may_hedge(pool, policy) {
             return None;
         }
+        exchange.known.record(|recording| {
+            let id = span.unwrap_or_else(spans::new_id);
+            self.span = recording.begin_beside(id, &backend, attempts.count);
+        });
         attempts.count += 1;
         attempts.tried.push(backend.place());
         let limits = Limits {
@@ -209,7 +219,12 @@ impl Rival {
             Some(failure) => watch.failed(exchange.pool(), &self.first, failure),
             None => watch.outrun(exchange.pool(), &self.first),
         }
-        attempts.note(&self.first, failure.unwrap_or(Failure::OUTRUN));
+        let lost = failure.unwrap_or(Failure::OUTRUN);
+        exchange.known.record(|recording| {
+            recording.failed(lost.reason);
+            recording.take_over(self.span);
+        });
+        attempts.note(&self.first, lost);
         attempts.tried.push(self.first.place());
         // Whoever answers has the whole request: nothing of what the first was sent is for it.
         exchange.upload_state = Upload::Done;
@@ -218,8 +233,9 @@ impl Rival {
     }
 
     /// Writes it down as lost, if it was under way.
-    fn loses(self, attempts: &mut Attempts) {
+    fn loses(self, exchange: &Exchange<'_>, attempts: &mut Attempts) {
         if let State::UnderWay(taken, ..) = self.state {
+            exchange.known.record(|recording| recording.end(self.span, Reason::Outrun));
             attempts.note(taken.picked(), Failure::OUTRUN);
         }
     }

@@ -23,6 +23,7 @@ pub mod place;
 pub mod forward;
 pub mod hedge;
 pub mod exchange;
+pub mod known;
 pub mod respond;
 pub mod tunnel;
 pub mod websocket;
@@ -45,8 +46,11 @@ pub mod health;
 pub mod ejection;
 pub mod dial;
 pub mod record;
+pub mod request_id;
 pub mod log;
 pub mod metrics;
+pub mod trace;
+pub mod spans;
 pub mod reason;
 
 // What a worker lends.

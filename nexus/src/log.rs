@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::http1::egress::decimal;
 use crate::record::{Record, Stations};
+use crate::request_id;
 
 mod line;
 mod output;
@@ -179,7 +180,7 @@ impl Log {
         record: &Record<'_>,
         (route, pool): (Option<&str>, Option<&str>),
     ) {
-        if !rules.takes(record, route, || fastrand::u32(..WHOLE)) {
+        if !rules.takes(record, route, || dice(record)) {
             return;
         }
         self.stamp.set(SystemTime::now());
@@ -211,6 +212,15 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         self.flush();
+    }
+}
+
+/// Draws below [`WHOLE`]; for a request that has a name or a trace, always the same.
+fn dice(record: &Record<'_>) -> u32 {
+    match (record.request_id, record.trace_id) {
+        (Some(id), _) => request_id::share(id.as_bytes(), WHOLE),
+        (None, Some(id)) => request_id::share(&id.get().to_be_bytes(), WHOLE),
+        (None, None) => fastrand::u32(..WHOLE),
     }
 }
 

@@ -59,7 +59,7 @@ fn message(exchange: &Exchange<'_>, backend: &Picked) -> Option<Vec<u8>> {
         add: [rules.add, vec![("Connection".to_owned(), "close".to_owned())]].concat(),
         ..rules
     };
-    exchange.copy(backend, Some(&rules))
+    exchange.copy(backend, Some(&rules), None)
 }
 
 /// Sends a copy and reads its answer away, within the times of its pool.

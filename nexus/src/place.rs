@@ -15,6 +15,7 @@ use crate::pool::sessions::Session;
 use crate::reason::Reason;
 use crate::route;
 use crate::session::{self, WhenFull};
+use crate::spans::Kind;
 use crate::worker::{Picked, Taken};
 
 /// While something is waited for exactly, the coarse clock only tells that Nexus stops.
@@ -86,6 +87,17 @@ fn waits(pool: &Pool) -> bool {
 ///
 /// Says why there is none.
 pub async fn wait(
+    exchange: &mut Exchange<'_>,
+    choice: &Choice,
+    tried: &[Place],
+) -> Result<Taken, Reason> {
+    let began = exchange.known.begin();
+    let waited = wait_in_line(exchange, choice, tried).await;
+    exchange.known.step(began, waited.as_ref().err().copied(), || Kind::Queue);
+    waited
+}
+
+async fn wait_in_line(
     exchange: &mut Exchange<'_>,
     choice: &Choice,
     tried: &[Place],

@@ -5,6 +5,7 @@ use std::fmt::{self, Debug, Display};
 
 use serde::Serialize;
 
+use crate::control::is_exported_alike;
 use crate::proxy_protocol::Version;
 use crate::retry::{Methods, Policy};
 use crate::route::{Route, Table};
@@ -96,6 +97,15 @@ impl Plan {
         };
         if name(old) != name(new) {
             self.add(Weight::NeedsRestart, "access_log.output", how(name(old), name(new)));
+        }
+        let name = |settings: &Settings| {
+            let endpoint = settings.tracing.as_ref().map(|tracing| tracing.endpoint.to_string());
+            endpoint.unwrap_or("off".to_owned())
+        };
+        if name(old) != name(new) {
+            self.add(Weight::NeedsRestart, "tracing", how(name(old), name(new)));
+        } else if !is_exported_alike(old, new) {
+            self.add(Weight::NeedsRestart, "tracing", "changes: needs a restart");
         }
     }
 
@@ -338,6 +348,14 @@ impl Plan {
             let (had, has) = (share(a.sample), share(b.sample));
             value("access_log.sample", &Word(&had), &Word(&has));
             value("access_log.filter", &a.filter, &b.filter);
+        }
+        let id = |settings: &Settings| settings.request_id.clone().unwrap_or("off".to_owned());
+        value("request_id", &Word(&id(old)), &Word(&id(new)));
+        if let (Some(a), Some(b)) = (&old.tracing, &new.tracing) {
+            let (had, has) = (share(Some(a.sample)), share(Some(b.sample)));
+            value("tracing.sample", &Word(&had), &Word(&has));
+            let whose = |all: bool| if all { "everybody" } else { "trusted" };
+            value("tracing.accept", &Word(whose(a.believes_all)), &Word(whose(b.believes_all)));
         }
         self.admin(old.admin.as_ref(), new.admin.as_ref());
     }

@@ -12,6 +12,7 @@ use crate::forward::{self, Answered};
 use crate::hedge;
 use crate::http1::egress;
 use crate::http1::gate::Request;
+use crate::known::Known;
 use crate::mirror;
 use crate::place::{self, Choice};
 use crate::pool::Pool;
@@ -42,6 +43,9 @@ pub async fn serve(
         None => find_way(&view, &request, &upload, client.origin.ip),
     };
     let mut exchange = Exchange::new(client, view, request, upload, way.route);
+    let fields =
+        HeadFields { bytes: exchange.upload.bytes(), fields: &exchange.request.head.fields };
+    exchange.known = Known::of(exchange.client, &exchange.view, fields, began);
     let mut attempts = Attempts::since(began, exchange.client.worker.counting());
     let mut pool = None;
     let (backend, end) = match way.next {
@@ -164,6 +168,9 @@ async fn find_answer(
                     }
                     keep_session(exchange, pool, &choice, &answered);
                     attempts.hold(taken);
+                    exchange
+                        .known
+                        .record(|recording| recording.answered(answered.response.head.status));
                     return Ok(answered);
                 }
                 Err(failure) => {
@@ -223,7 +230,11 @@ fn note(
         bytes_out: end.bytes_out,
         reason: end.reason,
         why_not: attempts.why_not,
+        request_id: exchange.known.id.as_deref(),
+        trace_id: exchange.known.trace.map(|trace| trace.own.trace),
     };
     let (view, route) = (&exchange.view, exchange.route);
-    client.worker.note(&record, Stations { door: &client.door, view, route, pool, backend });
+    let stations = Stations { door: &client.door, view, route, pool, backend };
+    client.worker.note(&record, stations);
+    exchange.known.finish(client, &record, &stations);
 }

@@ -9,6 +9,7 @@ use crate::listen::Door;
 use crate::reason::Reason;
 use crate::retry::{Progress, WhyNot};
 use crate::route::HeadFields;
+use crate::trace::TraceId;
 use crate::worker::{Picked, View};
 
 /// How the client spoke.
@@ -67,6 +68,10 @@ pub struct Record<'a> {
     pub reason: Option<Reason>,
     /// Why the last failure was not tried again.
     pub why_not: Option<WhyNot>,
+    /// What it is called, if requests are.
+    pub request_id: Option<&'a str>,
+    /// Its trace, if there are any.
+    pub trace_id: Option<TraceId>,
 }
 
 impl<'a> Record<'a> {

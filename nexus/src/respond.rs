@@ -99,7 +99,9 @@ fn start(
     let interim = &mut exchange.interim;
     let fields =
         exchange.view.modifiers(exchange.route).map(|modifiers| &modifiers.response_headers);
-    let changes = Changes { target: None, fields, cookie: exchange.cookie.as_deref() };
+    let mark = exchange.known.mark(&exchange.view.settings);
+    let (cookie, marks) = (exchange.cookie.as_deref(), mark.as_slice());
+    let changes = Changes { target: None, fields, cookie, marks };
     let hsts = exchange.client.hsts();
     let hsts = hsts.as_deref().unwrap_or_default();
     exchange.client.worker.with_date(|date| {

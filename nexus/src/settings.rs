@@ -22,6 +22,7 @@ use crate::reason::Reason;
 use crate::retry::Policy;
 use crate::route::{HostPattern, Table};
 use crate::session::Sticky;
+use crate::spans::Tracing;
 use crate::tls::{Back, BackendTls, Fault, Front};
 
 mod https;
@@ -427,6 +428,10 @@ pub struct Settings {
     pub access_log: Option<AccessLog>,
     /// Whether requests are counted for whoever asks at the admin address.
     pub metrics: bool,
+    /// The field that says what a request is called; `None` is that they have no names.
+    pub request_id: Option<String>,
+    /// Where traces go; `None` is that Nexus has no part in them.
+    pub tracing: Option<Tracing>,
     /// Where it can be asked and told while it runs; `None` is nowhere.
     pub admin: Option<Admin>,
     /// Whether a change of the configuration file is a reload.

@@ -182,6 +182,8 @@ pub struct Published {
     pub requests: ByWorker<Requests>,
     /// Lines of the request log that were dropped, since Nexus began.
     pub log_lines_dropped: Arc<AtomicU64>,
+    /// Spans of traces that were dropped, since Nexus began.
+    pub spans_dropped: Arc<AtomicU64>,
 }
 
 impl Published {
@@ -195,6 +197,7 @@ impl Published {
             http2_ended: AtomicU64::new(0),
             requests: ByWorker::default(),
             log_lines_dropped: Arc::default(),
+            spans_dropped: Arc::default(),
         }
     }
 

@@ -27,6 +27,7 @@ use crate::reason::Reason;
 use crate::record::{Record, Stations};
 use crate::settings::{BackendSettings, Timeouts};
 use crate::snapshot::{Published, Snapshot};
+use crate::spans::{Finished, Traces};
 
 /// Idle connections are looked through this often, in ticks: once a second.
 const SWEEP_TICKS: u32 = 10;
@@ -143,6 +144,7 @@ pub struct Worker {
     /// How many copies of requests are under way.
     pub mirrors: Rc<Cell<usize>>,
     log: Option<RefCell<Log>>,
+    traces: Option<RefCell<Traces>>,
     date: RefCell<String>,
     is_draining: Cell<bool>,
     open: Cell<usize>,
@@ -153,7 +155,11 @@ pub struct Worker {
 
 impl Worker {
     /// Makes the state of one worker.
-    pub fn new(published: Arc<Published>, hand: Hand, log: Option<Log>) -> Rc<Self> {
+    pub fn new(
+        published: Arc<Published>,
+        hand: Hand,
+        (log, traces): (Option<Log>, Option<Traces>),
+    ) -> Rc<Self> {
         let view = (published.version(), Rc::new(published.current()));
         let counting = view.1.is_counted().then_some(hand);
         Rc::new(Self {
@@ -166,6 +172,7 @@ impl Worker {
             http2: RefCell::default(),
             mirrors: Rc::default(),
             log: log.map(RefCell::new),
+            traces: traces.map(RefCell::new),
             date: RefCell::new(httpdate::fmt_http_date(SystemTime::now())),
             is_draining: Cell::new(false),
             open: Cell::new(0),
@@ -203,7 +210,8 @@ impl Worker {
 
     /// Returns the time, if somebody wants to know it: reading the clock costs.
     pub fn begin(&self) -> Option<Instant> {
-        (self.log.is_some() || self.counting.get().is_some()).then(Instant::now)
+        (self.log.is_some() || self.traces.is_some() || self.counting().is_some())
+            .then(Instant::now)
     }
 
     /// Returns whose hand counts, if requests are counted.
@@ -236,6 +244,13 @@ impl Worker {
         }
         if let Some(backend) = backend {
             backend.counts.of(hand).requests.count(&over);
+        }
+    }
+
+    /// Hands a request that was recorded to the exporter.
+    pub fn export(&self, finished: Finished) {
+        if let Some(traces) = &self.traces {
+            traces.borrow_mut().push(finished);
         }
     }
 
@@ -288,6 +303,9 @@ impl Worker {
             *self.date.borrow_mut() = httpdate::fmt_http_date(SystemTime::now());
             if let Some(log) = &self.log {
                 log.borrow_mut().flush();
+            }
+            if let Some(traces) = &self.traces {
+                traces.borrow_mut().flush();
             }
             if self.view().limits_connections {
                 self.idle.borrow_mut().close_wanted();

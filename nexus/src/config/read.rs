@@ -57,6 +57,8 @@ pub fn read(root: &Node, files: Files<'_>, problems: &mut Vec<Problem>) -> Confi
         handshakes_max: top.whole("max_handshakes"),
         access_log,
         metrics: top.bool("metrics"),
+        request_id: logging::request_id(&top, problems),
+        tracing: top.section_if("tracing").and_then(|section| logging::tracing(&section, problems)),
         admin: top.section_if("admin").and_then(|admin| admin::read(&admin, problems)),
         watch: top.bool("watch"),
     };

@@ -110,11 +110,23 @@ pub struct Changes<'a> {
     pub fields: Option<&'a HeaderRules>,
     /// The cookie that Nexus sets.
     pub cookie: Option<&'a str>,
+    /// What the request is known by across programs, in place of what others say it is.
+    pub marks: &'a [Mark<'a>],
+}
+
+/// A field that Nexus puts in place of all of its name; without a value they only go.
+#[derive(Debug, Clone, Copy)]
+pub struct Mark<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// Its value.
+    pub value: &'a [u8],
 }
 
 impl Changes<'_> {
     fn drops(&self, label: &[u8]) -> bool {
-        self.fields.is_some_and(|rules| rules.drops(label))
+        let is_it = |mark: &Mark<'_>| mark.name.as_bytes().eq_ignore_ascii_case(label);
+        self.fields.is_some_and(|rules| rules.drops(label)) || self.marks.iter().any(is_it)
     }
 
     /// Returns the host to put in place of the one that came.
@@ -139,6 +151,12 @@ impl Changes<'_> {
     fn write(&self, out: &mut Vec<u8>) {
         if let Some(cookie) = self.cookie {
             line(out, b"Set-Cookie", cookie.as_bytes());
+        }
+        for Mark { name, value } in self.marks {
+            let is_kept = !self.fields.is_some_and(|rules| rules.drops(name.as_bytes()));
+            if is_kept && !value.is_empty() {
+                line(out, name.as_bytes(), value);
+            }
         }
         let puts = self.fields.into_iter().flat_map(HeaderRules::puts);
         for (name, value) in puts.filter(|(name, _)| !name.eq_ignore_ascii_case("host")) {
@@ -441,6 +459,8 @@ pub struct OwnAnswer<'a> {
     pub keep_alive: bool,
     /// The line that tells browsers to come by TLS only; or nothing.
     pub hsts: &'a [u8],
+    /// What the request is called.
+    pub mark: Option<Mark<'a>>,
     /// The date.
     pub date: &'a [u8],
 }
@@ -470,7 +490,14 @@ fn own_grpc(out: &mut Vec<u8>, answer: OwnAnswer<'_>) {
     line(out, b"Date", answer.date);
     persistence(out, answer.version, answer.keep_alive);
     out.extend_from_slice(answer.hsts);
+    marked(out, answer.mark);
     out.extend_from_slice(b"X-Forwarded-By: Nexus\r\n\r\n");
+}
+
+fn marked(out: &mut Vec<u8>, mark: Option<Mark<'_>>) {
+    if let Some(Mark { name, value }) = mark {
+        line(out, name.as_bytes(), value);
+    }
 }
 
 /// Writes an answer of Nexus's own: status, reason code, one sentence.
@@ -504,6 +531,7 @@ pub fn own(out: &mut Vec<u8>, answer: OwnAnswer<'_>) {
     }
     persistence(out, answer.version, answer.keep_alive);
     out.extend_from_slice(answer.hsts);
+    marked(out, answer.mark);
     out.extend_from_slice(b"X-Forwarded-By: Nexus\r\n\r\n");
     if !answer.to_head {
         out.extend_from_slice(body.as_bytes());
@@ -549,10 +577,16 @@ pub fn given(out: &mut Vec<u8>, given: Given<'_>, reply: Reply<'_>, to_head: boo
 }
 
 /// Writes the answer to OPTIONS with `Max-Forwards: 0`.
-pub fn options(out: &mut Vec<u8>, version: Version, keep_alive: bool, date: &[u8]) {
+pub fn options(
+    out: &mut Vec<u8>,
+    (version, keep_alive): (Version, bool),
+    mark: Option<Mark<'_>>,
+    date: &[u8],
+) {
     out.extend_from_slice(b"HTTP/1.1 204 No Content\r\n");
     line(out, b"Date", date);
     persistence(out, version, keep_alive);
+    marked(out, mark);
     out.extend_from_slice(b"X-Forwarded-By: Nexus\r\n\r\n");
 }
 

@@ -11,6 +11,7 @@ use crate::reason::Reason;
 use crate::record::{Failed, Record};
 use crate::retry::WhyNot;
 use crate::route::Fields;
+use crate::trace::{self, TraceId};
 
 /// A point in time as text (RFC 3339, UTC, milliseconds), made anew only when the second changes.
 pub(super) struct Stamp {
@@ -151,6 +152,20 @@ fn text(out: &mut Vec<u8>, Entry { stamp, record, .. }: &Entry<'_>) {
     if let Some(why) = record.why_not {
         write!(out, " not_retried={}", why.code()).expect("writing to memory cannot fail");
     }
+    if let Some(id) = record.request_id {
+        out.extend_from_slice(b" request_id=");
+        plain(out, id.as_bytes(), Manner::Plain);
+    }
+    if let Some(id) = record.trace_id {
+        out.extend_from_slice(b" trace_id=");
+        out.extend_from_slice(&trace_id(id));
+    }
+}
+
+fn trace_id(id: TraceId) -> [u8; 32] {
+    let mut text = [0; 32];
+    trace::digits(&mut text, id.get());
+    text
 }
 
 /// `backend:reason:phase:time`
@@ -214,6 +229,12 @@ fn json(out: &mut Vec<u8>, Entry { stamp, record, route, pool }: &Entry<'_>) {
     }
     if let Some(why) = record.why_not {
         string(out, "not_retried", why.code().as_bytes());
+    }
+    if let Some(id) = record.request_id {
+        string(out, "request_id", id.as_bytes());
+    }
+    if let Some(id) = record.trace_id {
+        string(out, "trace_id", &trace_id(id));
     }
     out.push(b'}');
 }
@@ -286,6 +307,11 @@ fn fill(out: &mut Vec<u8>, gap: Gap, Entry { stamp, record, route, pool }: &Entr
         Gap::BytesOut => return decimal(out, record.bytes_out),
         Gap::Reason => record.reason.map_or("", Reason::code).as_bytes(),
         Gap::NotRetried => record.why_not.map_or("", WhyNot::code).as_bytes(),
+        Gap::RequestId => record.request_id.unwrap_or_default().as_bytes(),
+        Gap::TraceId => match record.trace_id {
+            Some(id) => return out.extend_from_slice(&trace_id(id)),
+            None => b"",
+        },
         Gap::Referer => field(b"referer"),
         Gap::UserAgent => field(b"user-agent"),
     };

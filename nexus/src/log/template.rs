@@ -90,6 +90,10 @@ gaps! {
     Reason "reason",
     /// Why the last failure was not tried again
     NotRetried "not_retried",
+    /// What the request is called (`request_id`)
+    RequestId "request_id",
+    /// Its trace (`tracing`), recorded or not
+    TraceId "trace_id",
     /// The `Referer` field
     Referer "referer",
     /// The `User-Agent` field

@@ -26,6 +26,8 @@ fn record() -> Record<'static> {
         bytes_out: 5,
         reason: None,
         why_not: None,
+        request_id: Some("r\"1"),
+        trace_id: None,
     }
 }
 
@@ -48,7 +50,8 @@ fn failed() -> [Failed; 1] {
 #[test]
 fn a_line_for_people_has_no_byte_that_a_terminal_obeys() {
     let line = written(&LogFormat::Text, &record());
-    let expected = "2025-11-24T16:00:00.045Z 127.0.0.1 GET /a\"\\x9b 200 http://b:1 1.234ms\n";
+    let expected =
+        "2025-11-24T16:00:00.045Z 127.0.0.1 GET /a\"\\x9b 200 http://b:1 1.234ms request_id=r\"1\n";
     assert_eq!(line, expected);
 }
 
@@ -88,7 +91,8 @@ fn a_template_has_every_name_and_refuses_others() {
     let format = LogFormat::parse(&format!("{{{{{}}}}}", all.join("\t"))).unwrap();
     let failed = failed();
     let reason = Some(Reason::BackendClosed);
-    let line = written(&format, &Record { failed: &failed, reason, ..record() });
+    let trace_id = crate::trace::TraceId::new(0xabc);
+    let line = written(&format, &Record { failed: &failed, reason, trace_id, ..record() });
     let said: Vec<_> = line.trim_matches(['{', '}', '\n']).split('\t').collect();
     assert_eq!(
         said,
@@ -112,6 +116,8 @@ fn a_template_has_every_name_and_refuses_others() {
             "bytes_out=5",
             "reason=backend_closed",
             "not_retried=-",
+            "request_id=r\\\"1",
+            "trace_id=00000000000000000000000000000abc",
             "referer=-",
             "user_agent=-",
         ]

@@ -12,10 +12,12 @@ use crate::http1::body::Framing;
 use crate::http1::egress::{self, Changes, Form, Given, OwnAnswer, Reply};
 use crate::http1::gate::Request;
 use crate::http1::head::{Version, members};
+use crate::known::{self, Known};
 use crate::pool::admission::Refused;
 use crate::reason::{Fault, Reason};
 use crate::record::{Record, Stations};
 use crate::route::{Action, Fields, HeadFields, Route};
+use crate::worker::View;
 
 /// Why a request has no other answer.
 pub struct Refusal {
@@ -63,6 +65,7 @@ pub async fn refuse(exchange: &mut Exchange<'_>, refusal: Refusal) -> End {
     let (to_head, version) = (request.is_head, request.head.version);
     let hsts = exchange.client.hsts();
     let hsts = hsts.as_deref().unwrap_or_default();
+    let mark = exchange.known.mark(&exchange.view.settings);
     exchange.client.worker.with_date(|date| {
         let answer = OwnAnswer {
             reason,
@@ -73,6 +76,7 @@ pub async fn refuse(exchange: &mut Exchange<'_>, refusal: Refusal) -> End {
             version,
             keep_alive,
             hsts,
+            mark,
             date,
         };
         egress::own(&mut out, answer);
@@ -103,7 +107,8 @@ pub async fn fixed(exchange: &mut Exchange<'_>) -> End {
     let Some(Route { action: Action::Respond(fixed), modifiers, .. }) = route else {
         unreachable!("only such a route leads here");
     };
-    let changes = Changes { target: None, fields: Some(&modifiers.response_headers), cookie: None };
+    let fields = Some(&modifiers.response_headers);
+    let changes = Changes { fields, ..Changes::default() };
     let (status, content_type, body) = (fixed.status, fixed.content_type.as_str(), &fixed.body[..]);
     give(exchange, Given { status, location: None, content_type, body, changes }).await
 }
@@ -112,7 +117,7 @@ pub async fn fixed(exchange: &mut Exchange<'_>) -> End {
 pub async fn redirect(exchange: &mut Exchange<'_>, status: u16, location: &[u8]) -> End {
     let view = Rc::clone(&exchange.view);
     let fields = view.modifiers(exchange.route).map(|modifiers| &modifiers.response_headers);
-    let changes = Changes { target: None, fields, cookie: None };
+    let changes = Changes { fields, ..Changes::default() };
     let (content_type, body) = ("", &[][..]);
     give(exchange, Given { status, location: Some(location), content_type, body, changes }).await
 }
@@ -125,6 +130,8 @@ async fn give(exchange: &mut Exchange<'_>, given: Given<'_>) -> End {
     let mut out = Vec::new();
     let hsts = exchange.client.hsts();
     let hsts = hsts.as_deref().unwrap_or_default();
+    let mark = exchange.known.mark(&exchange.view.settings);
+    let given = Given { changes: Changes { marks: mark.as_slice(), ..given.changes }, ..given };
     exchange.client.worker.with_date(|date| {
         let own = b"X-Forwarded-By: Nexus\r\n";
         let (framing, trailers, changes) = (Framing::None, false, given.changes);
@@ -159,6 +166,9 @@ pub async fn refuse_unread(client: &mut Client, bytes: &[u8], reason: Reason) ->
 /// The same for a request whose method and target are known.
 pub async fn refuse_named(client: &mut Client, words: (&[u8], &[u8]), reason: Reason) -> After {
     let mut out = Vec::new();
+    let view = client.worker.view();
+    let known = known_of(client, &view, HeadFields::default());
+    let mark = known.mark(&view.settings);
     client.worker.with_date(|date| {
         let version = Version::Http11;
         let answer = OwnAnswer {
@@ -170,14 +180,16 @@ pub async fn refuse_named(client: &mut Client, words: (&[u8], &[u8]), reason: Re
             version,
             keep_alive: false,
             hsts: &[],
+            mark,
             date,
         };
         egress::own(&mut out, answer);
     });
     let (method, target) = words;
     let status = reason.facts().status;
-    let record = Record { status, reason: Some(reason), ..bare(client, method, target) };
-    note(client, &Record { client: client.ip, ..record });
+    let request_id = known.id.as_deref();
+    let (reason, bare) = (Some(reason), bare(client, method, target));
+    note(client, &Record { client: client.ip, status, reason, request_id, ..bare });
     send(client, &out, false).await
 }
 
@@ -200,12 +212,16 @@ pub async fn options(
     upload: &Flow,
     began: Option<Instant>,
 ) -> After {
-    client.meet(&client.worker.view(), request, upload.bytes());
+    let view = client.worker.view();
+    client.meet(&view, request, upload.bytes());
+    let fields = HeadFields { bytes: upload.bytes(), fields: &request.head.fields };
+    let known = known_of(client, &view, fields);
     let keep_alive = may_keep_alive(client, request, upload);
     let mut out = Vec::new();
-    client
-        .worker
-        .with_date(|date| egress::options(&mut out, request.head.version, keep_alive, date));
+    client.worker.with_date(|date| {
+        let how = (request.head.version, keep_alive);
+        egress::options(&mut out, how, known.mark(&view.settings), date);
+    });
     let after = send(client, &out, keep_alive).await;
     if let Some(began) = began {
         let (bytes, head) = (upload.bytes(), &request.head);
@@ -213,7 +229,8 @@ pub async fn options(
         let record = Record {
             protocol: client.protocol(head.version),
             host: request.host.of(bytes),
-            fields: HeadFields { bytes, fields: &head.fields },
+            fields,
+            request_id: known.id.as_deref(),
             status: 204,
             duration: began.elapsed(),
             bytes_in: upload.body_bytes,
@@ -222,6 +239,11 @@ pub async fn options(
         note(client, &record);
     }
     after
+}
+
+/// Finds out what a request is called that meets no route; no trace has it.
+fn known_of(client: &Client, view: &View, fields: HeadFields<'_>) -> Known {
+    Known { id: known::id_of(&view.settings, client, &fields), ..Known::default() }
 }
 
 /// Begins with what is known of a request that meets no route.
@@ -243,6 +265,8 @@ fn bare<'a>(client: &Client, method: &'a [u8], target: &'a [u8]) -> Record<'a> {
         bytes_out: 0,
         reason: None,
         why_not: None,
+        request_id: None,
+        trace_id: None,
     }
 }
 

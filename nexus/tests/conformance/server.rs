@@ -85,6 +85,8 @@ fn settings(backend: SocketAddr) -> Settings {
         connections_max: 10_000,
         handshakes_max: 100,
         access_log: None,
+        request_id: None,
+        tracing: None,
         admin: None,
         watch: false,
     }

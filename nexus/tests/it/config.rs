@@ -116,12 +116,13 @@ fn words(config: &Config) -> String {
         config;
     let all =
         (listeners, pools, workers, timeouts, trusted, (half_close, metrics), connections_max);
+    let marks = (&config.request_id, &config.tracing);
     // A secret does not show itself.
     let tokens = admin.iter().flat_map(|admin| &admin.tokens);
     let secrets: Vec<_> = tokens.map(|token| &token.secret).collect();
     let counts = (config.handshakes_max, config.forwarded_fields);
     let others = (access_log, admin, secrets, watch, counts);
-    format!("{all:?} {others:?} {:?}", routes.routes())
+    format!("{all:?} {others:?} {marks:?} {:?}", routes.routes())
 }
 
 /// Returns the causes of all problems in a YAML text.

@@ -55,6 +55,8 @@ pub(crate) fn settings(backends: &[SocketAddr]) -> Settings {
         connections_max: 10_000,
         handshakes_max: 1000,
         access_log: None,
+        request_id: None,
+        tracing: None,
         admin: None,
         watch: false,
     }

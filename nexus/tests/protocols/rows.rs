@@ -4,6 +4,7 @@ mod aborts;
 mod failover;
 mod grpc;
 mod interims;
+mod marks;
 mod messages;
 mod streams;
 mod tunnels;
@@ -48,7 +49,13 @@ impl Row {
 pub(crate) fn all() -> Vec<Row> {
     let groups =
         [messages::rows(), interims::rows(), grpc::rows(), tunnels::rows(), aborts::rows()];
-    groups.into_iter().flatten().chain(failover::rows()).chain(streams::rows()).collect()
+    groups
+        .into_iter()
+        .flatten()
+        .chain(failover::rows())
+        .chain(streams::rows())
+        .chain(marks::rows())
+        .collect()
 }
 
 /// How long a long body is.

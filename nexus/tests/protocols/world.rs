@@ -82,12 +82,28 @@ impl World {
         self.start(&backends.iter().map(|one| one.address).collect::<Vec<_>>(), tls).await
     }
 
+    /// The same, with other settings.
+    pub(crate) async fn nexus_set(
+        &self,
+        backends: &[&Backend],
+        change: fn(&mut Settings),
+    ) -> Outcome<Running> {
+        let addresses: Vec<_> = backends.iter().map(|one| one.address).collect();
+        let mut settings = self.settings(&addresses, |_| {})?;
+        change(&mut settings);
+        Running::start(settings).await
+    }
+
     /// Starts a Nexus before whoever listens there.
     pub(crate) async fn nexus_at(&self, backends: &[SocketAddr]) -> Outcome<Running> {
         self.start(backends, |_| {}).await
     }
 
     async fn start(&self, backends: &[SocketAddr], tls: Change) -> Outcome<Running> {
+        Running::start(self.settings(backends, tls)?).await
+    }
+
+    fn settings(&self, backends: &[SocketAddr], tls: Change) -> Outcome<Settings> {
         let urls = backends.iter().map(|one| format!("{}://{one}", self.back.scheme()));
         let backends = urls.map(|url| url.parse()).collect::<Result<_, _>>();
         let backends = backends.map_err(crate::outcome::Wrong)?;
@@ -97,7 +113,7 @@ impl World {
         pool.tls = self.back.is_tls().then(|| self.secrets.back());
         let mut settings = settings(pool);
         settings.listeners[0].tls = self.front.is_tls().then(|| self.secrets.front_with(tls));
-        Running::start(settings).await
+        Ok(settings)
     }
 
     /// Connects a client.
@@ -127,6 +143,8 @@ pub(crate) fn settings(pool: PoolSettings) -> Settings {
         connections_max: 10_000,
         handshakes_max: 1000,
         access_log: None,
+        request_id: None,
+        tracing: None,
         admin: None,
         watch: false,
     }

@@ -1,7 +1,7 @@
 //! The keys of what is written down of requests.
 
 use super::Default::{Absent, Is};
-use super::Kind::{Many, One, OneOrMany};
+use super::Kind::{Many, Named, One, OneOrMany};
 use super::{Kind, Table, key};
 use crate::config::scalar::{Logs, Scalar};
 use crate::log::FACILITIES;
@@ -73,6 +73,61 @@ static FILTER: Table = Table {
             "[web]",
         )
         .known_as(&["route"]),
+    ],
+    groups: &[],
+};
+
+static A_VALUE: Kind = One(Scalar::FieldValue);
+
+pub(super) static TRACING: Table = Table {
+    name: "tracing",
+    keys: &[
+        key(
+            "otlp",
+            One(Scalar::Log(Logs::Endpoint)),
+            Is("http://127.0.0.1:4318"),
+            "The collector that spans are sent to, by OTLP over HTTP; without a path it is `/v1/traces`. Only a restart changes it, and what is below but `sample` and `accept`.",
+            "http://10.0.0.9:4318",
+        )
+        .known_as(&["endpoint", "url", "address", "collector", "exporter"]),
+        key(
+            "sample",
+            One(Scalar::Log(Logs::Share)),
+            Is("10%"),
+            "How many of the traces that begin here are recorded; one that goes on is as it was.",
+            "1%",
+        )
+        .known_as(&["sampling", "rate", "ratio", "sampler", "percent"]),
+        key(
+            "accept",
+            One(Scalar::Choice(&["trusted", "everybody"])),
+            Is("trusted"),
+            "Whose traces go on: those of `trusted_proxies`, or anybody's. Those of others begin anew, with a link to what they said.",
+            "everybody",
+        )
+        .known_as(&["trust", "propagate", "parent"]),
+        key(
+            "service",
+            One(Scalar::Name),
+            Is("nexus"),
+            "What this Nexus is called in traces (`service.name`).",
+            "edge",
+        )
+        .known_as(&["service_name", "name"]),
+        key(
+            "headers",
+            Named(Scalar::FieldName, &A_VALUE),
+            Is("{}"),
+            "Further fields for the collector; secrets are best kept out of the file, as `${file:otlp.key}`.",
+            "{ X-Scope: edge }",
+        ),
+        key(
+            "timeout",
+            One(Scalar::Time),
+            Is("10s"),
+            "How long the collector may take.",
+            "3s",
+        ),
     ],
     groups: &[],
 };

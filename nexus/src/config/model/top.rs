@@ -2,7 +2,7 @@
 
 use super::Default::{Absent, Is, Required, Section};
 use super::Kind::{Many, Named, One, OneOrMany, Short};
-use super::logging::ACCESS_LOG;
+use super::logging::{ACCESS_LOG, TRACING};
 use super::pool::{A_BACKEND, POOL};
 use super::route::ROUTE;
 use super::tls::{HSTS, LISTENER_TLS};
@@ -128,6 +128,22 @@ const TOP_KEYS: &[Key] = &[
         "off",
     )
     .known_as(&["log", "logging", "accesslog"]),
+    key(
+        "request_id",
+        One(Scalar::Log(Logs::RequestId)),
+        Is("off"),
+        "Give each request a name, in this field (`on` is `X-Request-Id`), that its backend, its client and the logs are told; one that `trusted_proxies` gave is kept.",
+        "on",
+    )
+    .known_as(&["unique_id", "request_id_header", "correlation_id"]),
+    key(
+        "tracing",
+        Short(&One(Scalar::Log(Logs::Endpoint)), "otlp", &TRACING),
+        Absent("no part in traces: their fields pass as they are"),
+        "Where traces of requests are sent (OpenTelemetry).",
+        "http://127.0.0.1:4318",
+    )
+    .known_as(&["opentelemetry", "otel", "otlp", "trace", "traces"]),
     key(
         "timeouts",
         Kind::Table(&TIMEOUTS),

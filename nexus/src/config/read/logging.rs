@@ -2,10 +2,15 @@
 
 use crate::config::Files;
 use crate::config::nearest;
+use crate::config::node::{Node, Origin};
 use crate::config::problem::{Problem, Step};
 use crate::config::section::Section;
 use crate::log::{self, AccessLog, Filter, LogFormat, Output};
 use crate::route::Table;
+use crate::spans::Tracing;
+use crate::spans::settings::{Endpoint, Headers};
+
+use super::rules::is_own_field;
 
 /// Reads the access log; `None` is off.
 pub(super) fn access_log(
@@ -50,4 +55,53 @@ fn route_names(section: &Section<'_>, routes: &Table, problems: &mut Vec<Problem
         }
     }
     section.texts("routes")
+}
+
+/// The field with what a request is called.
+const REQUEST_ID: &str = "X-Request-Id";
+
+/// Reads the field that says what a request is called; `None` is off.
+pub(super) fn request_id(top: &Section<'_>, problems: &mut Vec<Problem>) -> Option<String> {
+    let header = match top.text("request_id").as_str() {
+        "off" => return None,
+        "on" => REQUEST_ID.to_owned(),
+        header => header.to_owned(),
+    };
+    if is_own_field(&header) || header.eq_ignore_ascii_case("host") {
+        let cause = format!("`{header}` is Nexus's own to write");
+        let hint = "use another field, or `on` for `X-Request-Id`";
+        problems.push(Problem::error(Step::Meaning, top.place("request_id"), cause, hint));
+    }
+    Some(header)
+}
+
+/// Reads where traces go.
+pub(super) fn tracing(section: &Section<'_>, problems: &mut Vec<Problem>) -> Option<Tracing> {
+    let entries = section.written("headers").map_or(&[][..], Node::entries);
+    for entry in entries {
+        let name = &entry.key;
+        if is_own_field(name) || name.eq_ignore_ascii_case("host") {
+            let cause = format!("`{name}` is Nexus's own to write");
+            let hint = "remove it: it says how this very message is sent, which Nexus knows best";
+            problems.push(Problem::error(Step::Meaning, entry.span, cause, hint));
+        } else if is_secret(name) && entry.node.origin == Origin::Written {
+            let cause = format!("the secret in `{name}` stands in the file");
+            let hint = "put it into a file of its own that only Nexus can read: `${file:otlp.key}`";
+            problems.push(Problem::warning(entry.node.span, cause, hint));
+        }
+    }
+    Some(Tracing {
+        endpoint: Endpoint::parse(&section.text("otlp")).ok()?,
+        sample: section.whole("sample"),
+        believes_all: section.text("accept") == "everybody",
+        service: section.text("service"),
+        headers: Headers(section.pairs("headers")),
+        timeout: section.time("timeout"),
+    })
+}
+
+/// Says whether a field is likely to hold what nobody may know.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["authorization", "key", "token", "secret"].iter().any(|word| name.contains(word))
 }

@@ -26,6 +26,11 @@ const OWN_FIELDS: [&str; 10] = [
     "http2-settings",
 ];
 
+/// Says whether a field is one that Nexus writes itself.
+pub(super) fn is_own_field(name: &str) -> bool {
+    OWN_FIELDS.iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
 /// Reads a split whose pools have been looked up.
 pub(super) fn split(
     section: &Section<'_>,

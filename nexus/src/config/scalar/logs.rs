@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Complaint, Parsed, meaning, shape};
+use super::{Complaint, Parsed, is_token_byte, meaning, shape};
 use crate::config::{nearest, quantity};
 use crate::log::{BadTemplate, Gap, LogFormat, Output};
+use crate::spans::settings::Endpoint;
 
 /// A kind of single value about what is written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub enum Logs {
     Output,
     /// How the request log is written.
     Format,
+    /// `on`, `off` or the name of a header.
+    RequestId,
+    /// Where a collector of traces is.
+    Endpoint,
 }
 
 impl Logs {
@@ -31,6 +36,15 @@ impl Logs {
                 Err(hint) if text.starts_with("syslog:udp://") => Err(meaning(hint)),
                 read => kept(read.is_ok()),
             },
+            Self::RequestId => {
+                let is_token = !text.is_empty() && text.bytes().all(is_token_byte);
+                kept(is_token && !matches!(text, "true" | "false"))
+            }
+            Self::Endpoint => match Endpoint::parse(text) {
+                Ok(_) => kept(true),
+                // As above.
+                Err(hint) => Err(meaning(hint)),
+            },
             Self::Format => match LogFormat::parse(text) {
                 Err(Some(why)) => Err(shape(bad_template(&why))),
                 read => kept(read.is_ok()),
@@ -44,6 +58,8 @@ impl Logs {
             Self::Share => "a share such as `10%`",
             Self::Output => "`stdout`, `off`, `file:PATH` or `syslog:…`",
             Self::Format => "`text`, `json`, `combined` or a template",
+            Self::RequestId => "`on`, `off` or the name of a header",
+            Self::Endpoint => "the address of a collector such as `http://127.0.0.1:4318`",
         }
     }
 
@@ -60,7 +76,7 @@ impl Logs {
         let words = match self {
             Self::Output => &["stdout", "off"],
             Self::Format => LogFormat::NAMES,
-            Self::Share => &[],
+            Self::Share | Self::RequestId | Self::Endpoint => &[],
         };
         let near = nearest::to(text, words.iter().copied());
         near.map_or_else(|| self.hint(), |near| format!("did you mean `{near}`?"))
@@ -74,6 +90,8 @@ impl Logs {
             Self::Output => {
                 text("^(stdout|off|file:[^\\x00]+|syslog:/[^\\x00]*|syslog:udp://[^\\x00]*)$")
             }
+            Self::RequestId => text("^(?!(true|false)$)[A-Za-z0-9!#$%&'*+.^_`|~-]+$"),
+            Self::Endpoint => json!({ "type": "string" }),
             Self::Format => {
                 let literal = "([^{}\\x00-\\x08\\x0a-\\x1f\\x7f-\\x9f]|\\{\\{|\\}\\})*";
                 let gap = format!("\\{{({})\\}}", Gap::NAMES.join("|"));

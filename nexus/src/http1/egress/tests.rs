@@ -41,7 +41,7 @@ const REPLY: Reply<'_> = Reply {
     own: b"X-Backend-Server: b\r\n",
     hsts: &[],
     date: b"now",
-    changes: Changes { target: None, fields: None, cookie: None },
+    changes: Changes { target: None, fields: None, cookie: None, marks: &[] },
 };
 
 #[test]
@@ -156,6 +156,7 @@ fn an_own_answer_says_why() {
         version: Version::Http11,
         keep_alive: true,
         hsts: &[],
+        mark: None,
         date: b"now",
     };
     own(&mut out, answer);
@@ -165,4 +166,34 @@ fn an_own_answer_says_why() {
     assert!(head.contains("X-Nexus-Error: no_backend_available"), "{head}");
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!(body["error"], "no_backend_available");
+}
+
+#[test]
+fn a_mark_stands_in_place_of_all_of_its_name_unless_a_route_says_otherwise() {
+    let bytes = b"GET / HTTP/1.1\r\nHost: h\r\nX-ID: 1\r\nA: b\r\nx-id: 2\r\nGone: 3\r\n\r\n";
+    let written = |fields: Option<&HeaderRules>| {
+        let parsed = head::parse_request(bytes).unwrap().unwrap();
+        let Ok(Admission::Forward(admitted)) = gate::admit(bytes, parsed) else {
+            panic!("it is refused");
+        };
+        let told_by = ForwardedFields::Forwarded;
+        let ip = [10, 0, 0, 7].into();
+        let client =
+            Client { ip, is_trusted: false, told_by, is_secured: false, certificate: None };
+        let marks = &[Mark { name: "x-id", value: b"mine" }, Mark { name: "gone", value: b"" }];
+        let changes = Changes { fields, marks, ..Changes::default() };
+        let mut out = Vec::new();
+        request(&mut out, bytes, &admitted, client, b"backend:81", changes);
+        let text = String::from_utf8(out).unwrap().replace("\r\n", "|");
+        let (lines, _) = text.split_once("|Forwarded").unwrap();
+        let behind = text.split_once("proto=http|").unwrap().1;
+        format!("{lines}|{behind}")
+    };
+    let start = "GET / HTTP/1.1|Host: h|A: b|";
+    assert_eq!(written(None), format!("{start}x-id: mine||"));
+    let removed = HeaderRules { remove: vec!["X-Id".to_owned()], ..HeaderRules::default() };
+    assert_eq!(written(Some(&removed)), format!("{start}|"));
+    let set = vec![("X-Id".to_owned(), "route".to_owned())];
+    let set = HeaderRules { set, ..HeaderRules::default() };
+    assert_eq!(written(Some(&set)), format!("{start}X-Id: route||"));
 }
