@@ -326,6 +326,7 @@ pub static FAMILIES: &[Family] = &[
     gauge("nexus_tls_handshakes_in_progress", &[], "TLS handshakes with clients under way.", |w, put| one(put, w.published.handshakes.load(Ordering::Relaxed) as f64)),
     counter("nexus_http2_connections_ended_total", &[], "HTTP/2 connections that were ended since their clients broke the protocol or asked too much.", |w, put| put(&[], Value::Count(w.published.http2_ended.load(Ordering::Relaxed)))),
     counter("nexus_log_lines_dropped_total", &[], "Lines of the request log that were dropped, since their output could not keep up or failed.", |w, put| put(&[], Value::Count(w.published.log_lines_dropped.load(Ordering::Relaxed)))),
+    counter("nexus_trace_spans_dropped_total", &[], "Spans of traces that were dropped, since the receiver could not keep up or failed.", |w, put| put(&[], Value::Count(w.published.spans_dropped.load(Ordering::Relaxed)))),
     counter("nexus_config_reloads_total", &["outcome"], "Reloads, by what came of them.", reloads),
     gauge("nexus_config_last_reload_successful", &[], "1 if the last reload was, or there was none.", |w, put| one(put, f64::from(u8::from(w.reloads.last.as_ref().is_none_or(|last| last.outcome == "ok"))))),
     gauge("nexus_config_last_reload_success_timestamp_seconds", &[], "When settings were taken up last, in seconds since 1970.", |w, put| one(put, since_1970(w.reloads.loaded_at.unwrap_or_else(|| SystemTime::now() - uptime())))),

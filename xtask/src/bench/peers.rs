@@ -29,6 +29,8 @@ const LIMIT_STOP: Duration = Duration::from_secs(2);
 pub(super) enum Peer {
     /// Nexus, as it is shipped.
     Nexus,
+    /// Nexus with an admin address: it counts every request.
+    Counting,
     /// nginx, as it is installed.
     Nginx,
     /// HAProxy, as it is installed.
@@ -61,6 +63,7 @@ impl Peer {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Nexus => "Nexus",
+            Self::Counting => "counting",
             Self::Nginx => "nginx",
             Self::Haproxy => "HAProxy",
             Self::Floor => "floor",
@@ -70,7 +73,7 @@ impl Peer {
     /// Its name with its version.
     pub(super) fn title(self) -> String {
         let version = match self {
-            Self::Nexus | Self::Floor => None,
+            Self::Nexus | Self::Counting | Self::Floor => None,
             Self::Nginx => self.version("-v", "nginx/"),
             Self::Haproxy => self.version("-v", "HAProxy version "),
         };
@@ -88,7 +91,7 @@ impl Peer {
     /// Whether it can take part; says so when not.
     pub(super) fn is_there(self) -> bool {
         let package = match self {
-            Self::Nexus | Self::Floor => return true,
+            Self::Nexus | Self::Counting | Self::Floor => return true,
             Self::Nginx => "nginx-light",
             Self::Haproxy => "haproxy",
         };
@@ -110,12 +113,15 @@ impl Peer {
     /// Starts it before these backends; it inherits this thread's CPU.
     pub(super) fn start(self, bench: &Bench, row: &Row, backends: &[Backend]) -> Result<Running> {
         match self {
-            Self::Nexus => {
+            Self::Nexus | Self::Counting => {
                 let urls = backends.iter().map(Backend::url);
                 if row.is_tls {
                     return secure_nexus(bench, &urls.collect::<Vec<_>>());
                 }
                 let mut flags = vec!["--listen=127.0.0.1:0".to_owned()];
+                if self == Self::Counting {
+                    flags.push("--admin=127.0.0.1:0".to_owned());
+                }
                 flags.extend(urls.map(|url| format!("--backend={url}")));
                 nexus(bench, &flags)
             }
