@@ -32,6 +32,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, spawn_local};
 
 use crate::control::Command;
+use crate::events::Events;
+use crate::level::Levels;
 use crate::listen::unix;
 use crate::metrics;
 use crate::reload::{Effective, History};
@@ -63,6 +65,10 @@ pub struct Shared {
     pub effective: Rc<RefCell<Effective>>,
     /// The last minutes of what was counted. Only the control task writes it.
     pub metrics: Rc<RefCell<metrics::history::History>>,
+    /// What happened last. Only the control task writes it.
+    pub events: Rc<RefCell<Events>>,
+    /// From which level on events are written. Only the control task changes it.
+    pub levels: Arc<Levels>,
     /// When it started.
     pub began: Instant,
 }

@@ -19,6 +19,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
 use crate::control::{Beginning, Command, Control, Order, Refused};
+use crate::level::Levels;
 use crate::listen::{self, Bound, Listening};
 use crate::log::{AccessLog, Log, Output, Writer};
 use crate::metrics::counter::Hand;
@@ -54,6 +55,16 @@ pub struct Nexus {
     log: Option<Writer>,
     // The same for traces.
     _exporter: Option<Exporter>,
+}
+
+/// What a Nexus is tied to outside, besides its settings.
+pub struct Ties {
+    /// Every value of the settings, for whoever asks at the admin address.
+    pub effective: Effective,
+    /// Where they came from, and may be read again.
+    pub source: Option<Arc<dyn Source>>,
+    /// From which level on its own events are written.
+    pub levels: Arc<Levels>,
 }
 
 /// How long those that are cut off may take to say so, in their answers and in the log.
@@ -132,8 +143,8 @@ impl Nexus {
         Self::start_from(settings, Arc::new(|| Json::Null), None, out)
     }
 
-    /// The same for settings that came from a `source`, which may be read again; `effective` is
-    /// every value of theirs, for whoever asks at the admin address.
+    /// The same for settings that came from a `source`, inside a program that decides itself which
+    /// events are written.
     ///
     /// # Errors
     ///
@@ -144,17 +155,21 @@ impl Nexus {
         source: Option<Arc<dyn Source>>,
         out: impl io::Write + Send + 'static,
     ) -> Result<Self, StartError> {
-        let mut sockets: Vec<Vec<(Address, Bound)>> =
-            (0..settings.workers).map(|_| Vec::new()).collect();
-        let mut addresses = Vec::new();
-        for listener in &settings.listeners {
-            let bound = listen::bind(listener, settings.workers)
-                .map_err(|e| StartError::Bind(listener.address.clone(), e))?;
-            addresses.push(bound[0].address(&listener.address)?);
-            for (worker, socket) in sockets.iter_mut().zip(bound) {
-                worker.push((listener.address.clone(), socket));
-            }
-        }
+        Self::start_with(settings, Ties { effective, source, levels: Levels::of_nobody() }, out)
+    }
+
+    /// The same with all that it is tied to.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an address cannot be listened on. Nothing runs then.
+    pub fn start_with(
+        settings: Settings,
+        ties: Ties,
+        out: impl io::Write + Send + 'static,
+    ) -> Result<Self, StartError> {
+        let Ties { effective, source, levels } = ties;
+        let (sockets, addresses) = bind(&settings)?;
         let access_log = settings.access_log.clone();
         let bell = Arc::new(Notify::new());
         let snapshot = Snapshot::build(settings, None, &bell, fastrand::usize(..));
@@ -182,6 +197,7 @@ impl Nexus {
             commands: commands.clone(),
             source,
             effective,
+            levels,
         };
         let (admin, control) = start_control(beginning, received, phase.subscribe())?;
         let of = receivers.len() as u16;
@@ -291,6 +307,24 @@ fn start_log(
     let dropped = Arc::clone(&published.log_lines_dropped);
     let writer = Writer::start(&asked, out, dropped);
     writer.map(Some).map_err(|error| StartError::Log(asked.output, error))
+}
+
+/// The sockets of each worker, and where they listen, with their real ports.
+type Listeners = (Vec<Vec<(Address, Bound)>>, Vec<Address>);
+
+/// Binds all listeners.
+fn bind(settings: &Settings) -> Result<Listeners, StartError> {
+    let mut sockets: Vec<Vec<_>> = (0..settings.workers).map(|_| Vec::new()).collect();
+    let mut addresses = Vec::new();
+    for listener in &settings.listeners {
+        let bound = listen::bind(listener, settings.workers)
+            .map_err(|e| StartError::Bind(listener.address.clone(), e))?;
+        addresses.push(bound[0].address(&listener.address)?);
+        for (worker, socket) in sockets.iter_mut().zip(bound) {
+            worker.push((listener.address.clone(), socket));
+        }
+    }
+    Ok((sockets, addresses))
 }
 
 /// Runs `work` on a thread of its own, on a runtime of its own.

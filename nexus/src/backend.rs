@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use crate::ejection::{Others, Rules, Standing};
+use crate::ejection::{Cause, Others, Rules, Standing};
 use crate::health::{Health, Observation, Verdict};
 use crate::metrics::counter::ByWorker;
 use crate::metrics::counts::{BackendCounts, Happened};
@@ -221,6 +221,26 @@ impl Backend {
                 self.journal.turn(Turn::NotEjected);
                 tracing::info!(%backend, "backend is no longer ejected");
             }
+        }
+    }
+
+    /// Ejects it for so long by an operator's word. Only the control task calls this.
+    pub fn eject(&self, time: Duration) {
+        let now = uptime();
+        self.conduct.eject(now, now + time);
+        self.journal.turn(Turn::Ejected { cause: Cause::Operator, time });
+        let seconds = time.as_secs_f32();
+        tracing::warn!(backend = %self.name, cause = Cause::Operator.code(), seconds, "backend is ejected");
+    }
+
+    /// Ends an ejection, if it is ejected. Only the control task calls this.
+    pub fn readmit(&self) {
+        let is_ejected = self.conduct.ejection().standing != Standing::In;
+        self.conduct.forget();
+        if is_ejected {
+            self.returns();
+            self.journal.turn(Turn::NotEjected);
+            tracing::info!(backend = %self.name, "backend is no longer ejected");
         }
     }
 

@@ -19,6 +19,7 @@ use crate::settings::{
 };
 
 pub mod cert;
+pub mod operator;
 pub mod over;
 pub mod remote;
 
@@ -79,6 +80,18 @@ pub enum Command {
     Undrain(remote::Undrain),
     /// Give a backend another weight
     Weight(remote::Weight),
+    /// Give a backend no requests at all, until it is enabled again
+    Disable(operator::Disable),
+    /// Take back that a backend is disabled, or ejected
+    Enable(operator::Enable),
+    /// Give a backend no requests for a while
+    Eject(operator::Eject),
+    /// Tell what has happened: backends DOWN and back, ejections, reloads, operators
+    Events(operator::Events),
+    /// Tell which requests failed last, and what was tried for each
+    Failures(operator::Failures),
+    /// Tell from which level on Nexus writes its own events, or change it
+    LogLevel(operator::LogLevel),
     /// Tell what a configuration file would change in a running Nexus, and change nothing
     Plan(remote::Plan),
     /// Let a running Nexus read its configuration file again

@@ -3,7 +3,9 @@
 
 pub mod cert;
 pub mod check;
+pub mod happened;
 pub mod init;
+pub mod operator;
 pub mod remote;
 pub mod run;
 pub mod why;

@@ -6,6 +6,9 @@
 //! All that can fail (the settings, binding new addresses) comes before the swap; nothing after it
 //! can. Commands queue here, so two reloads never overlap.
 
+mod news;
+mod operator;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
@@ -18,6 +21,8 @@ use tokio::task::AbortHandle;
 
 use crate::admin::{self, Shared, Socket};
 use crate::backend::{Backend, Serial};
+use crate::events::{Kind, News};
+use crate::level::Levels;
 use crate::listen::{self, Bound, unix};
 use crate::log::Output;
 use crate::plan::{self, Plan};
@@ -27,6 +32,9 @@ use crate::reload::{By, Effective, Failure, Problems, Reading, Report, Source, U
 use crate::settings::{Address, ListenerSettings, PoolSettings, Probing, Settings};
 use crate::snapshot::{Published, Snapshot};
 use crate::watch;
+use news::Teller;
+
+pub use operator::{Change, Unchanged};
 
 /// What can be asked of a running Nexus.
 pub enum Command {
@@ -48,7 +56,7 @@ pub enum Command {
         /// Whether there was one.
         reply: oneshot::Sender<bool>,
     },
-    /// Let a backend drain or not, or give it another weight.
+    /// Give a backend more, fewer or no requests.
     Backend {
         /// The pool's name.
         pool: String,
@@ -58,8 +66,17 @@ pub enum Command {
         change: Change,
         /// Who asks.
         by: By,
-        /// Whether there is such a backend.
-        reply: oneshot::Sender<bool>,
+        /// What came of it.
+        reply: oneshot::Sender<Result<(), Unchanged>>,
+    },
+    /// Write Nexus's own events from another level on.
+    Level {
+        /// From which.
+        level: tracing::Level,
+        /// Who asks.
+        by: By,
+        /// Told when it is so.
+        reply: oneshot::Sender<()>,
     },
     /// Say what a configuration would change.
     Plan {
@@ -68,32 +85,6 @@ pub enum Command {
         /// What it would change.
         reply: oneshot::Sender<Result<Report, Failure>>,
     },
-}
-
-/// What can be done to a backend while it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing new, and after this time, in seconds since 1970, nothing for sessions either.
-    Drain(u32),
-    /// New requests again.
-    Undrain,
-    /// Another weight than the configured one, or that again.
-    Weigh(Option<u32>),
-}
-
-impl std::fmt::Display for Change {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Drain(u32::MAX) => write!(f, "drain"),
-            Self::Drain(until) => {
-                let until = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::from(*until));
-                write!(f, "drain, its sessions until {}", crate::reload::stamp(until))
-            }
-            Self::Undrain => write!(f, "undrain"),
-            Self::Weigh(Some(weight)) => write!(f, "weight {weight}"),
-            Self::Weigh(None) => write!(f, "its configured weight"),
-        }
-    }
 }
 
 /// What the control task tells a worker.
@@ -153,6 +144,8 @@ pub struct Beginning {
     pub source: Option<Arc<dyn Source>>,
     /// The effective values of the settings that it begins with.
     pub effective: Effective,
+    /// From which level on events are written.
+    pub levels: Arc<Levels>,
 }
 
 /// The control task's state.
@@ -165,6 +158,7 @@ pub struct Control {
     shared: Rc<Shared>,
     admin: Option<admin::Listening>,
     unconfirmed: Option<Unconfirmed>,
+    teller: Teller,
     /// Whether a backend is on its way to its whole weight.
     is_ramping: bool,
 }
@@ -176,18 +170,30 @@ const STEP: Duration = Duration::from_millis(100);
 impl Control {
     /// Takes control over what is published, and of the workers' listeners.
     pub fn new(beginning: Beginning) -> Self {
-        let Beginning { published, bell, workers, commands, source, effective } = beginning;
+        let Beginning { published, bell, workers, commands, source, effective, levels } = beginning;
+        let teller = Teller::default();
         let shared = Rc::new(Shared {
             published: Arc::clone(&published),
             commands,
             history: Rc::default(),
             metrics: Rc::default(),
             effective: Rc::new(RefCell::new(effective)),
+            events: Rc::clone(&teller.events),
+            levels,
             began: Instant::now(),
         });
-        let (probes, admin, unconfirmed) = (HashMap::new(), None, None);
-        let is_ramping = false;
-        Self { published, bell, workers, probes, source, shared, admin, unconfirmed, is_ramping }
+        Self {
+            published,
+            bell,
+            workers,
+            probes: HashMap::new(),
+            source,
+            shared,
+            admin: None,
+            unconfirmed: None,
+            teller,
+            is_ramping: false,
+        }
     }
 
     /// Finds the addresses of all backends, then probes them; answers at the admin address. Returns
@@ -200,6 +206,7 @@ impl Control {
         let snapshot = self.published.current();
         let admin = self.bind_admin(None, &snapshot.settings)?;
         let address = admin.as_ref().and_then(|(socket, _)| socket.address().ok());
+        self.teller.collect(&snapshot);
         resolve_new(&snapshot, None).await;
         self.keep_probes(&snapshot);
         self.keep_admin(&snapshot.settings, admin);
@@ -252,7 +259,11 @@ impl Control {
     async fn obey(&mut self, command: Command) {
         match command {
             Command::Reload(settings, reply) => {
-                let _ = reply.send(self.reload(*settings).await);
+                let outcome = self.reload(*settings).await;
+                if let Ok(plan) = &outcome {
+                    self.teller.tell(News::of(Kind::Reload, plan.to_string()));
+                }
+                let _ = reply.send(outcome);
             }
             Command::Reread { confirm, by, reply } => {
                 let outcome = self.reread(confirm, &by).await;
@@ -264,11 +275,16 @@ impl Control {
                 self.shared.history.borrow_mut().confirm_until = None;
                 if was_waiting {
                     tracing::info!(%by, "reload confirmed");
+                    self.teller.tell(News::of(Kind::ReloadConfirmed, "reload confirmed").by(&by));
                 }
                 let _ = reply.send(was_waiting);
             }
             Command::Backend { pool, backend, change, by, reply } => {
-                let _ = reply.send(self.change(&pool, &backend, change, &by));
+                let _ = reply.send(self.change((&pool, &backend), change, &by));
+            }
+            Command::Level { level, by, reply } => {
+                self.set_level(level, &by);
+                let _ = reply.send(());
             }
             Command::Plan { text, reply } => {
                 let _ = reply.send(self.plan(text).await);
@@ -276,26 +292,12 @@ impl Control {
         }
     }
 
-    /// Does what an operator says to a backend; returns whether there is one.
-    fn change(&mut self, pool: &str, backend: &str, change: Change, by: &By) -> bool {
-        let snapshot = self.published.current();
-        let Some((pool, place)) = snapshot.find(pool, backend) else { return false };
-        let found = &pool.backends()[usize::from(place.0)];
-        match change {
-            Change::Drain(until) => found.orders.drain(until),
-            Change::Undrain => found.orders.undrain(),
-            Change::Weigh(weight) => found.orders.weigh(weight),
-        }
-        tracing::info!(pool = pool.settings.name, backend = %found.name, %change, %by, "operator");
-        self.lay_out();
-        true
-    }
-
-    /// Lays out all pools; as long as a backend is on its way to its whole weight, again and again.
+    /// Lays out all pools, and tells what has happened to backends meanwhile; as long as a backend is on its way to its whole weight, again and again.
     fn lay_out(&mut self) {
         let snapshot = self.published.current();
         // All are to be laid out, whoever of them is on its way.
         self.is_ramping = snapshot.pools.iter().fold(false, |any, pool| pool.lay_out() | any);
+        self.teller.collect(&snapshot);
     }
 
     /// Reads the settings anew and runs with them.
@@ -333,6 +335,7 @@ impl Control {
     /// Writes down what came of a reload.
     fn note(&self, by: &By, outcome: &Result<Report, Failure>) {
         self.shared.history.borrow_mut().note(by, outcome.as_ref().map(|report| &report.plan));
+        self.teller.reload(by, outcome);
         match outcome {
             Ok(report) => {
                 if !report.warnings_text.is_empty() {
@@ -355,6 +358,7 @@ impl Control {
                 history.rolled_back += 1;
                 history.loaded_at = Some(SystemTime::now());
                 tracing::warn!("nobody confirmed the reload, rolled back: {plan}");
+                self.teller.tell(News::of(Kind::RolledBack, format!("nobody confirmed: {plan}")));
             }
             Err(refused) => tracing::error!(
                 "nobody confirmed the reload, but it cannot be rolled back: {refused}"
@@ -382,6 +386,7 @@ impl Control {
         resolve_new(&next, Some(&old)).await;
 
         // From here on nothing can fail.
+        self.teller.collect(&old); // Who is removed takes its journal along.
         keep_modes(&old.settings, &next.settings);
         let removed = before.into_iter().filter(|address| !after.contains(address));
         self.published.replace(next);

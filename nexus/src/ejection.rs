@@ -85,6 +85,8 @@ pub enum Cause {
     StillBad,
     /// Slow answers while it was tried out.
     StillSlow,
+    /// An operator said so.
+    Operator,
 }
 
 impl Cause {
@@ -98,6 +100,7 @@ impl Cause {
             Self::Latency => "latency",
             Self::StillBad => "still_bad",
             Self::StillSlow => "still_slow",
+            Self::Operator => "operator",
         }
     }
 }
@@ -225,6 +228,22 @@ impl Ejection {
             Step::NewWindow
         } else {
             Step::Stays
+        }
+    }
+
+    /// Goes out until then by an operator's word, whatever the rules say of how many may be. It does
+    /// not count as one in a row.
+    pub fn order(&mut self, now: Duration, until: Duration) {
+        self.standing = Standing::Out(Cause::Operator, until);
+        (self.since, self.window_since) = (now, now);
+    }
+
+    /// Says whether it is over at `now` where no rules are: then only an operator ejects, and nobody
+    /// counts the answers by which it could be tried out.
+    pub fn is_over(&self, now: Duration, is_anybody: bool) -> bool {
+        match self.standing {
+            Standing::Out(Cause::Operator, until) => now >= until || !is_anybody,
+            _ => true,
         }
     }
 
@@ -358,6 +377,21 @@ mod tests {
         ejection.step(&RULES, bad, FREE, at(0));
         assert_eq!(ejection.step(&RULES, NOTHING, alone, at(1)), Step::Changed);
         assert_eq!(ejection.standing, Standing::In);
+    }
+
+    #[test]
+    fn whom_an_operator_ejected_is_tried_out_by_rules_and_just_comes_back_without() {
+        let mut ejection = Ejection::default();
+        ejection.order(at(0).0, at(60).0);
+        assert_eq!(ejection.standing, out(Cause::Operator, 60));
+        assert!(!ejection.is_over(at(59).0, true) && ejection.is_over(at(60).0, true));
+        assert!(ejection.is_over(at(1).0, false), "nobody else is available");
+        assert_eq!(ejection.step(&RULES, NOTHING, FREE, at(59)), Step::Stays);
+        assert_eq!(ejection.step(&RULES, NOTHING, FREE, at(60)), Step::Changed);
+        assert_eq!(ejection.standing, Standing::HalfOpen(Cause::Operator));
+        assert!(ejection.is_over(at(61).0, true), "the rules are gone");
+        ejection.step(&RULES, Seen { bad: 1, ..NOTHING }, FREE, at(61));
+        assert_eq!(ejection.standing, out(Cause::StillBad, 91), "the first one that counts");
     }
 
     #[test]

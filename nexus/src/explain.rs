@@ -7,6 +7,7 @@ mod pool;
 mod question;
 mod text;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use pool::pool;
@@ -24,7 +25,7 @@ use crate::way::{Next, Way};
 const OTHERS_MAX: usize = 20;
 
 /// What would become of a request.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Explanation {
     /// The request in one line.
     pub request: String,
@@ -45,7 +46,7 @@ pub struct Explanation {
 }
 
 /// A route that is not taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Other {
     /// Its name.
     pub route: String,
@@ -54,7 +55,7 @@ pub struct Other {
 }
 
 /// A pool that may answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct PoolExplained {
     /// Its name.
     pub pool: String,
@@ -73,7 +74,7 @@ pub struct PoolExplained {
 }
 
 /// A backend that could be picked, or could not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Candidate {
     /// Where it is.
     pub url: String,

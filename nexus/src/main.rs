@@ -4,15 +4,22 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use nexus::app::Nexus;
+use nexus::app::{Nexus, Ties};
 use nexus::cli::{Cli, Command, Format};
 use nexus::command;
 use nexus::command::remote::Terminal;
 use nexus::command::run::Configured;
 use nexus::config::disk::Disk;
 use nexus::config::render::Colour;
+use nexus::level::Levels;
 use nexus::reload::{Reading, Source};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::NonBlocking;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The exit code after a second signal: what shells report for an interrupted program.
 const INTERRUPTED: u8 = 130;
@@ -38,21 +45,32 @@ fn main() -> ExitCode {
     let source = has_file.then(|| Arc::new(configured) as Arc<dyn Source>);
     // Written by a thread of its own: a terminal that takes nothing must not stop a worker.
     let (stderr, _written_at_exit) = tracing_appender::non_blocking(std::io::stderr());
-    let events = tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    match format {
-        Format::Text => events.with_target(false).init(),
-        Format::Json => events.json().flatten_event(true).with_target(false).init(),
-    }
-    match run(reading, source) {
+    let levels = write_events(format, level, stderr);
+    match run(reading, source, levels) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("nexus: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+/// Has Nexus's own events written from `level` on, which can be changed.
+fn write_events(format: Format, level: Level, stderr: NonBlocking) -> Arc<Levels> {
+    let (filter, handle) = tracing_subscriber::reload::Layer::new(LevelFilter::from_level(level));
+    let events = tracing_subscriber::fmt::layer()
+        .with_target(false)
+        .with_writer(stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    let events = match format {
+        Format::Text => events.boxed(),
+        Format::Json => events.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(filter).with(events).init();
+    Levels::new(level, move |level| {
+        // It fails only when nobody writes events any more.
+        let _ = handle.modify(|filter| *filter = LevelFilter::from_level(level));
+    })
 }
 
 /// Does something else than run.
@@ -81,6 +99,12 @@ fn obey(command: &Command) -> ExitCode {
         Command::Why(how) => command::why::why(how, &Disk),
         Command::Undrain(how) => command::remote::undrain(how, &Disk),
         Command::Weight(how) => command::remote::weight(how, &Disk),
+        Command::Disable(how) => command::operator::disable(how, &Disk),
+        Command::Enable(how) => command::operator::enable(how, &Disk),
+        Command::Eject(how) => command::operator::eject(how, &Disk),
+        Command::LogLevel(how) => command::operator::log_level(how, &Disk),
+        Command::Events(how) => command::happened::events(how, &Disk, &mut std::io::stdout()),
+        Command::Failures(how) => command::happened::failures(how, &Disk),
         Command::Confirm(how) => command::remote::confirm(how, &Disk),
         Command::Run(_) => unreachable!("Cli::read takes its flags out"),
     };
@@ -98,11 +122,13 @@ fn colour(is_terminal: bool) -> Colour {
 fn run(
     reading: Reading,
     source: Option<Arc<dyn Source>>,
+    levels: Arc<Levels>,
 ) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
     let mut signals = runtime.block_on(async { Signals::listen() })?;
     let Reading { settings, effective, .. } = reading;
-    let nexus = Nexus::start_from(settings, effective, source, std::io::stdout())?;
+    let ties = Ties { effective, source, levels };
+    let nexus = Nexus::start_with(settings, ties, std::io::stdout())?;
     loop {
         match runtime.block_on(signals.next()) {
             Told::Stop => break,

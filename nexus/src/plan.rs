@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Display};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::control::is_exported_alike;
@@ -20,14 +21,14 @@ const ROUTES_NAMED_MAX: usize = 10;
 const REMOVED: &str = "is removed: requests under way are finished, its idle connections closed";
 
 /// All that would change. Empty is: nothing.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct Plan {
     /// In the order in which requests meet it.
     pub changes: Vec<Change>,
 }
 
 /// One thing that would change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Change {
     /// How much it matters.
     pub weight: Weight,
@@ -38,7 +39,7 @@ pub struct Change {
 }
 
 /// How much a change matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, JsonSchema, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Weight {
     /// It touches no connection and no capacity.

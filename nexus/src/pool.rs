@@ -17,7 +17,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use crate::backend::{Backend, BackendUrl, Scheme, Serial, now_ms};
+use crate::backend::{Backend, BackendUrl, Scheme, Serial, now_ms, uptime};
 use crate::ejection::{Ejection, Others, Peers, Rules as Bans};
 use crate::metrics::counter::ByWorker;
 use crate::metrics::counts::PoolCounts;
@@ -284,7 +284,8 @@ impl Pool {
             _ if is_anybody_available => self.backends.iter().for_each(|one| self.queue.serve(one)),
             _ => self.queue.send_away(None),
         }
-        for gone in self.backends.iter().filter(|backend| !backend.is_available()) {
+        let is_gone = |one: &&Arc<Backend>| !one.is_available() || one.orders.is_disabled();
+        for gone in self.backends.iter().filter(is_gone) {
             self.queue.send_away(Some(gone.serial));
         }
         is_ramping || is_judging
@@ -359,31 +360,46 @@ impl Pool {
 
     /// Judges how the backends answer; returns whether one is ejected or tried out.
     fn judge(&self) -> bool {
-        let Some(rules) = &self.settings.ejection else {
-            let is_marked = |backend: &Backend| backend.conduct.ejection() != Ejection::default();
-            let marked = self.backends.iter().filter(|backend| is_marked(backend));
-            marked.for_each(|backend| backend.conduct.forget());
-            return false;
-        };
+        let Some(rules) = &self.settings.ejection else { return self.let_in() };
         let is_ejected =
             |backend: &Backend| backend.conduct.is_out() || backend.conduct.is_half_open();
         let max = (self.backends.len() * rules.percent_max as usize / 100).max(1);
         for backend in &self.backends {
-            let others = || {
-                let all = self.backends.iter().zip(&self.settings.backends);
-                all.filter(|(other, _)| other.serial != backend.serial)
-            };
-            let is_usual = |(other, wanted): &(&Arc<Backend>, &BackendSettings)| {
-                let is_ready = other.is_well() && !other.conduct.is_half_open();
-                is_ready && other.orders.weight(wanted.weight) > 0
-            };
-            let may_eject = others().filter(|(other, _)| is_ejected(other)).count() < max;
-            let is_anybody = others().any(|other| is_usual(&other));
-            let seen = || others().filter(is_usual).map(|(other, _)| other.conduct.seen());
+            let others = || self.backends.iter().filter(|other| other.serial != backend.serial);
+            let may_eject = others().filter(|other| is_ejected(other)).count() < max;
+            let is_anybody = self.has_another(backend);
+            let seen = || self.usual_beside(backend).map(|other| other.conduct.seen());
             let peers = rules.compares().then(|| Peers::of(rules, seen())).flatten();
             backend.judge(rules, Others { may_eject, is_anybody, peers });
         }
         self.backends.iter().any(|backend| is_ejected(backend))
+    }
+
+    /// Lets those in whose ejection is over where the pool has no rules; returns whether anybody is
+    /// ejected still.
+    fn let_in(&self) -> bool {
+        let is_marked = |backend: &&Arc<Backend>| backend.conduct.ejection() != Ejection::default();
+        for backend in self.backends.iter().filter(is_marked) {
+            if backend.conduct.ejection().is_over(uptime(), self.has_another(backend)) {
+                backend.readmit();
+            }
+        }
+        self.backends.iter().any(|backend| backend.conduct.is_out())
+    }
+
+    /// Says whether anybody else is available, and not just tried out.
+    pub fn has_another(&self, backend: &Backend) -> bool {
+        self.usual_beside(backend).next().is_some()
+    }
+
+    fn usual_beside(&self, backend: &Backend) -> impl Iterator<Item = &Arc<Backend>> {
+        let serial = backend.serial;
+        let all = self.backends.iter().zip(&self.settings.backends);
+        let usual = all.filter(move |(other, wanted)| {
+            let is_ready = other.is_well() && !other.conduct.is_half_open();
+            other.serial != serial && is_ready && other.orders.weight(wanted.weight) > 0
+        });
+        usual.map(|(other, _)| other)
     }
 
     fn member(

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value as Json;
 
@@ -109,7 +110,7 @@ impl std::fmt::Display for Failure {
 }
 
 /// What a reload did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Report {
     /// What has changed.
     pub plan: Plan,
@@ -123,7 +124,7 @@ pub struct Report {
 }
 
 /// What became of reloads so far.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, JsonSchema, Serialize)]
 pub struct History {
     /// How many changed the settings, roll-backs included.
     pub succeeded: u64,
@@ -141,7 +142,7 @@ pub struct History {
 }
 
 /// The last reload.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, JsonSchema, Serialize)]
 pub struct Last {
     /// When it was.
     pub at: String,

@@ -12,6 +12,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use crate::backend::{Backend, Serial};
+use crate::failures::Failures;
 use crate::limiter::Limiter;
 use crate::metrics::counter::ByWorker;
 use crate::metrics::counts::{ListenerCounts, Requests};
@@ -184,6 +185,8 @@ pub struct Published {
     pub log_lines_dropped: Arc<AtomicU64>,
     /// Spans of traces that were dropped, since Nexus began.
     pub spans_dropped: Arc<AtomicU64>,
+    /// The last requests that failed.
+    pub failures: Failures,
 }
 
 impl Published {
@@ -198,6 +201,7 @@ impl Published {
             requests: ByWorker::default(),
             log_lines_dropped: Arc::default(),
             spans_dropped: Arc::default(),
+            failures: Failures::default(),
         }
     }
 

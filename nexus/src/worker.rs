@@ -16,6 +16,7 @@ use crate::backend::idle::IdleConnections;
 use crate::backend::{Backend, Serial};
 use crate::deadline::{Deadlines, TICK};
 use crate::dial::Terms;
+use crate::failures;
 use crate::http2::back::Connections;
 use crate::listen::Door;
 use crate::log::Log;
@@ -145,6 +146,8 @@ pub struct Worker {
     pub mirrors: Rc<Cell<usize>>,
     log: Option<RefCell<Log>>,
     traces: Option<RefCell<Traces>>,
+    /// Its last requests that failed, if anybody can ask for them.
+    failures: Arc<failures::Ring>,
     date: RefCell<String>,
     is_draining: Cell<bool>,
     open: Cell<usize>,
@@ -163,6 +166,7 @@ impl Worker {
         let view = (published.version(), Rc::new(published.current()));
         let counting = view.1.is_counted().then_some(hand);
         Rc::new(Self {
+            failures: published.failures.join(),
             published,
             view: RefCell::new(view),
             hand,
@@ -210,8 +214,8 @@ impl Worker {
 
     /// Returns the time, if somebody wants to know it: reading the clock costs.
     pub fn begin(&self) -> Option<Instant> {
-        (self.log.is_some() || self.traces.is_some() || self.counting().is_some())
-            .then(Instant::now)
+        let is_wanted = self.log.is_some() || self.traces.is_some() || self.counting().is_some();
+        (is_wanted || self.is_asked()).then(Instant::now)
     }
 
     /// Returns whose hand counts, if requests are counted.
@@ -220,10 +224,18 @@ impl Worker {
         self.counting.get()
     }
 
+    /// Says whether there is an address where somebody can ask for what failed.
+    fn is_asked(&self) -> bool {
+        self.view.borrow().1.settings.admin.is_some()
+    }
+
     /// Takes note of a request that is over.
     pub fn note(&self, record: &Record<'_>, stations: Stations<'_>) {
         if let Some(hand) = self.counting() {
             self.count(hand, record, stations);
+        }
+        if failures::is_one(record) && self.is_asked() {
+            self.failures.keep(self.deadlines.now(), record, stations);
         }
         if let (Some(log), Some(rules)) = (&self.log, &stations.view.settings.access_log) {
             log.borrow_mut().write(rules, record, &stations);

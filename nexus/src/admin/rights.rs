@@ -37,6 +37,11 @@ pub struct Words<'a> {
     pub origin: Option<&'a str>,
     /// The `Authorization` field.
     pub authorization: Option<&'a str>,
+    /// The `Sec-Fetch-Site` field: how far off the page is that asks, as the browser tells.
+    pub fetch_site: Option<&'a str>,
+    /// Whether the browser asks in order to show a page in a tab of its own, by `Sec-Fetch-Mode` and
+    /// `Sec-Fetch-Dest`.
+    pub is_visit: bool,
     /// Whether it came over a Unix socket, which no page can reach.
     pub is_local: bool,
 }
@@ -107,6 +112,12 @@ pub fn allow<'a>(admin: &'a Admin, role: Role, words: Words<'_>) -> Result<&'a s
     if words.origin.is_some_and(|origin| origin != format!("http://{host}")) {
         return Err(Denial::CrossOrigin);
     }
+    // Of a GET that a page only embeds, browsers tell no origin, but this. A link to what is open to
+    // everybody may be on any page.
+    let is_foreign = words.fetch_site.is_some_and(|site| site != "same-origin" && site != "none");
+    if is_foreign && !(role == Role::Open && words.is_visit) {
+        return Err(Denial::CrossOrigin);
+    }
     let token = words.authorization.and_then(|said| known(&admin.tokens, said));
     match (role, token) {
         (Role::Open, _) => Ok("anybody"),
@@ -171,8 +182,14 @@ mod tests {
         }
     }
 
-    const LOCAL: Words<'_> =
-        Words { host: Some("127.0.0.1:9900"), origin: None, authorization: None, is_local: false };
+    const LOCAL: Words<'_> = Words {
+        host: Some("127.0.0.1:9900"),
+        origin: None,
+        authorization: None,
+        fetch_site: None,
+        is_visit: false,
+        is_local: false,
+    };
 
     #[test]
     fn without_tokens_everybody_reads_and_nobody_writes() {
@@ -236,6 +253,22 @@ mod tests {
             ["http://evil.example", "null", "https://127.0.0.1:9900", "http://127.0.0.1:80"]
         {
             assert_eq!(from(origin), Err(Denial::CrossOrigin), "{origin}");
+        }
+    }
+
+    #[test]
+    fn what_a_browser_tells_of_its_page_counts_and_a_link_may_lead_here() {
+        let admin = admin(&[]);
+        let by = |site, is_visit, role| {
+            allow(&admin, role, Words { fetch_site: Some(site), is_visit, ..LOCAL })
+        };
+        for site in ["same-origin", "none"] {
+            assert_eq!(by(site, false, Role::Read), Ok("anybody"), "{site}");
+        }
+        for site in ["cross-site", "same-site", "", "Same-Origin", "anything"] {
+            assert_eq!(by(site, false, Role::Open), Err(Denial::CrossOrigin), "{site}");
+            assert_eq!(by(site, true, Role::Open), Ok("anybody"), "{site}");
+            assert_eq!(by(site, true, Role::Read), Err(Denial::CrossOrigin), "{site}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Shared, status};
@@ -16,7 +17,7 @@ use crate::retry::WhyNot;
 use crate::settings::{BackendSettings, ListenerSettings};
 
 /// The whole of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Stats {
     at: String,
     version: &'static str,
@@ -32,7 +33,7 @@ pub struct Stats {
 }
 
 /// Requests that are over.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct LoadStats {
     requests: u64,
     /// By what the client got; `none`: it left before it got anything.
@@ -55,7 +56,7 @@ pub struct LoadStats {
 }
 
 /// Times that so many of a hundred requests stayed below.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Latency {
     p50: f64,
     p90: f64,
@@ -63,7 +64,7 @@ pub struct Latency {
 }
 
 /// The last seconds one by one, oldest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Series {
     /// Requests a second.
     rate: Vec<f32>,
@@ -76,7 +77,7 @@ pub struct Series {
 }
 
 /// A listener.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct ListenerStats {
     address: String,
     is_tls: bool,
@@ -87,14 +88,14 @@ pub struct ListenerStats {
 }
 
 /// Connections of clients.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Connections {
     open: u64,
     opened: u64,
 }
 
 /// A route.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct RouteStats {
     name: String,
     #[serde(flatten)]
@@ -102,7 +103,7 @@ pub struct RouteStats {
 }
 
 /// A pool.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct PoolStats {
     name: String,
     /// `usual`, `panic` (all are used) or `closed` (none is, since too few are left).
@@ -126,7 +127,7 @@ pub struct PoolStats {
 }
 
 /// A backend.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct BackendStats {
     url: String,
     state: &'static str,
@@ -134,6 +135,7 @@ pub struct BackendStats {
     cause: Option<&'static str>,
     since: String,
     is_draining: bool,
+    is_disabled: bool,
     /// With what an operator said.
     weight: u32,
     in_flight: u32,
@@ -150,7 +152,7 @@ pub struct BackendStats {
 }
 
 /// Connections to a backend.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct BackendConnections {
     open: u32,
     /// As of the last second.
@@ -287,6 +289,7 @@ impl BackendStats {
             cause,
             since: crate::reload::stamp(backend.since()),
             is_draining: backend.orders.is_draining(),
+            is_disabled: backend.orders.is_disabled(),
             weight: backend.orders.weight(wanted.weight),
             in_flight: backend.in_flight(),
             connections: BackendConnections {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Shared;
@@ -19,7 +20,7 @@ use crate::settings::BackendSettings;
 use crate::snapshot::Snapshot;
 
 /// The whole of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Status {
     version: &'static str,
     pid: u32,
@@ -36,7 +37,7 @@ pub struct Status {
 }
 
 /// A pool and its backends.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct PoolStatus {
     name: String,
     /// `usual`, `panic` (all are used) or `closed` (none is, since too few are left).
@@ -58,7 +59,7 @@ pub struct PoolStatus {
 }
 
 /// A backend and what is believed of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct BackendStatus {
     url: String,
     state: &'static str,
@@ -76,6 +77,8 @@ pub struct BackendStatus {
     /// With what an operator said.
     weight: u32,
     is_draining: bool,
+    /// Whether an operator lets it have no requests at all.
+    is_disabled: bool,
     tier: u8,
     zone: Option<String>,
     /// Requests under way, tunnels included.
@@ -88,7 +91,7 @@ pub struct BackendStatus {
 }
 
 /// Why a backend gets requests, or none.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Why {
     pool: String,
     #[serde(flatten)]
@@ -101,7 +104,7 @@ pub struct Why {
 }
 
 /// Something that happened.
-#[derive(Debug, Serialize)]
+#[derive(Debug, JsonSchema, Serialize)]
 pub struct Entry {
     at: String,
     /// The stable code.
@@ -190,6 +193,9 @@ pub fn why(pool: &Pool, place: Place) -> Why {
     if found.orders.is_draining() {
         words.push("draining".to_owned());
     }
+    if found.orders.is_disabled() {
+        words.push("disabled by an operator".to_owned());
+    }
     words.push(format!("weight {weight}, {} requests under way", found.in_flight()));
     let turn =
         |(at, turn): (_, Turn)| Entry { at: stamp(at), what: turn.code(), text: turn.to_string() };
@@ -201,10 +207,7 @@ pub fn why(pool: &Pool, place: Place) -> Why {
     Why {
         pool: pool.settings.name.clone(),
         status: backend(pool, found, wanted, session::now()),
-        gets_requests: found.is_available()
-            && !pool.is_closed()
-            && weight > 0
-            && !found.orders.is_draining(),
+        gets_requests: found.is_available() && !pool.is_closed() && weight > 0,
         why: words.join("; "),
         turns: found.journal.turns().into_iter().map(turn).collect(),
         probes: found.journal.probes().into_iter().map(probe).collect(),
@@ -247,6 +250,7 @@ fn backend(pool: &Pool, backend: &Backend, wanted: &BackendSettings, now: u32) -
         ejections: ejection.times,
         weight: backend.orders.weight(wanted.weight),
         is_draining: backend.orders.is_draining(),
+        is_disabled: backend.orders.is_disabled(),
         tier: wanted.tier,
         zone: wanted.zone.clone(),
         in_flight: backend.in_flight(),

@@ -114,6 +114,15 @@ impl Conduct {
         (step == Step::Changed).then_some(standing)
     }
 
+    /// Ejects it by an operator's word. Only the control task calls this.
+    pub fn eject(&self, now: Duration, until: Duration) {
+        let mut ejection = self.ejection.lock().expect("nothing panics while it holds this lock");
+        ejection.order(now, until);
+        let standing = ejection.standing;
+        drop(ejection);
+        self.begin_anew(standing);
+    }
+
     /// Forgets everything: the pool ejects nobody any more.
     pub fn forget(&self) {
         *self.ejection.lock().expect("nothing panics while it holds this lock") =

@@ -103,13 +103,26 @@ pub struct Journal(Mutex<Pages>);
 #[derive(Default)]
 struct Pages {
     turns: VecDeque<(SystemTime, Turn)>,
+    /// How many of the turns were not told yet.
+    untold: usize,
     probes: VecDeque<(SystemTime, Probed)>,
 }
 
 impl Journal {
     /// Writes a turn down.
     pub fn turn(&self, turn: Turn) {
-        keep(&mut self.pages().turns, turn);
+        let mut pages = self.pages();
+        keep(&mut pages.turns, turn);
+        pages.untold = (pages.untold + 1).min(KEPT);
+    }
+
+    /// Returns the turns that it has not returned before, the earliest first. Only the control task
+    /// calls this, after each ring of the bell: more than are kept do not come together, since who
+    /// flaps is kept out.
+    pub fn news(&self) -> Vec<(SystemTime, Turn)> {
+        let mut pages = self.pages();
+        let told = pages.turns.len() - std::mem::take(&mut pages.untold);
+        pages.turns.iter().skip(told).copied().collect()
     }
 
     /// Writes down what a probe found.
@@ -153,5 +166,23 @@ mod tests {
         assert_eq!(found.len(), KEPT);
         assert_eq!(found[0].1.took, Duration::from_micros(99));
         assert_eq!(found[15].1.took, Duration::from_micros(84));
+    }
+
+    #[test]
+    fn each_turn_is_news_once() {
+        let journal = Journal::default();
+        let news = || journal.news().into_iter().map(|(_, turn)| turn).collect::<Vec<_>>();
+        assert!(news().is_empty());
+        journal.turn(Turn::HalfOpen);
+        journal.turn(Turn::NotEjected);
+        assert_eq!(news(), [Turn::HalfOpen, Turn::NotEjected]);
+        assert!(news().is_empty());
+        journal.turn(Turn::Up);
+        assert_eq!(news(), [Turn::Up]);
+        assert_eq!(journal.turns().len(), 3, "telling takes nothing away");
+        for _ in 0..100 {
+            journal.turn(Turn::Up);
+        }
+        assert_eq!(news().len(), KEPT);
     }
 }

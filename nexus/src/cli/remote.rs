@@ -264,7 +264,7 @@ pub struct Named {
     pub backend: String,
 }
 
-fn named(text: &str) -> Result<Named, String> {
+pub(super) fn named(text: &str) -> Result<Named, String> {
     let (pool, backend) =
         text.split_once('/').ok_or("use POOL/BACKEND, as in web/http://10.0.0.5:8081")?;
     Ok(Named { pool: pool.to_owned(), backend: backend.to_owned() })

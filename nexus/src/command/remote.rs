@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value as Json, json};
 
 use super::Outcome;
+use super::operator::{change, changed};
 use crate::admin::client::{CallError, Remote};
 use crate::cli::Format;
 use crate::cli::remote::{
@@ -207,17 +208,18 @@ fn notes(backend: &Json) -> String {
     let flapping = (backend["is_flapping"] == true).then(|| "flapping".to_owned());
     let tier = backend["tier"].as_u64().filter(|tier| *tier > 0).map(|tier| format!("tier {tier}"));
     let draining = (backend["is_draining"] == true).then(|| "draining".to_owned());
+    let disabled = (backend["is_disabled"] == true).then(|| "disabled".to_owned());
     let count = |name: &str, words: &str| match backend[name].as_u64() {
         Some(count) if count > 0 => Some(format!("{count} {words}")),
         _ => None,
     };
-    let under_way = match draining {
+    let under_way = match draining.as_ref().or(disabled.as_ref()) {
         Some(_) => Some(format!("{} under way", backend["in_flight"])),
         None => count("in_flight", "under way"),
     };
     let sessions = count("sessions", "sessions");
-    let all =
-        [cause, flapping, tier, draining, under_way, count("tunnels", "of them tunnels"), sessions];
+    let tunnels = count("tunnels", "of them tunnels");
+    let all = [cause, flapping, tier, disabled, draining, under_way, tunnels, sessions];
     all.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -416,11 +418,6 @@ impl fmt::Display for Left {
     }
 }
 
-/// Writes the call that changes a backend.
-fn change(what: &str, Named { pool, backend }: &Named) -> String {
-    format!("/v1/{what}?pool={pool}&backend={backend}")
-}
-
 /// Gives a backend requests again.
 pub fn undrain(how: &Undrain, world: &dyn World) -> Outcome {
     let Named { pool, backend } = &how.backend;
@@ -440,16 +437,6 @@ pub fn weight(how: &Weight, world: &dyn World) -> Outcome {
         None => format!("{pool}/{backend} has its configured weight\n"),
     };
     changed(&how.at, world, &path, said)
-}
-
-fn changed(at: &Where, world: &dyn World, path: &str, said: String) -> Outcome {
-    match find(at, None, world) {
-        Ok(remote) => match remote.call("POST", path, String::new()) {
-            Ok(_) => Outcome::fine(said),
-            Err(error) => failed(error),
-        },
-        Err(outcome) => outcome,
-    }
 }
 
 /// Confirms a reload.

@@ -3,15 +3,15 @@
 use serde_json::Value as Json;
 
 use super::Outcome;
+use super::operator::change;
 use super::remote::{failed, find, list};
 use crate::cli::Format;
-use crate::cli::remote::{Named, Why};
+use crate::cli::remote::Why;
 use crate::config::World;
 
 /// Asks a running Nexus about a backend.
 pub fn why(how: &Why, world: &dyn World) -> Outcome {
-    let Named { pool, backend } = &how.backend;
-    let path = format!("/v1/why?pool={pool}&backend={backend}");
+    let path = change("why", &how.backend);
     let told = find(&how.at, None, world)
         .and_then(|remote| remote.call("GET", &path, String::new()).map_err(failed));
     match told {

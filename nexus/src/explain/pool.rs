@@ -116,7 +116,9 @@ fn candidate(
     let is_available = (is_available || is_used_anyway) && !pool.is_closed();
     let weight = backend.orders.weight(wanted.weight);
     let is_weighted = pool.settings.backends.iter().any(|other| other.weight != 1);
-    if backend.orders.is_draining() {
+    if backend.orders.is_disabled() {
+        why += ", disabled by an operator";
+    } else if backend.orders.is_draining() {
         why += ", draining";
     } else if is_weighted || weight != wanted.weight {
         why += &format!(", weight {weight}");

@@ -1,7 +1,12 @@
 //! Stories of the admin address: what it tells and to whom, and what the commands make of it.
 
 mod commands;
+mod events;
 mod explain;
+mod failures;
+mod openapi;
+mod operator;
+mod strangers;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +15,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nexus::admin::calls::CALLS;
+use nexus::admin::calls::{CALLS, Call, Kind};
 use nexus::admin::rights::Role;
 use nexus::app::{Nexus, StartError};
 use nexus::cli::Cli;
@@ -111,8 +116,10 @@ fn call(
     body: &str,
 ) -> (u16, String, String) {
     let host = if fields.contains("Host:") { "" } else { "Host: localhost\r\n" };
+    // Events would go on for ever otherwise.
+    let accept = if fields.contains("Accept:") { "" } else { "Accept: application/json\r\n" };
     let length = body.len();
-    let head = format!("{method} {path} HTTP/1.1\r\n{host}{fields}Connection: close\r\n");
+    let head = format!("{method} {path} HTTP/1.1\r\n{host}{accept}{fields}Connection: close\r\n");
     // In one piece: who refuses the head closes, and would not take what came later.
     let whole = format!("{head}Content-Length: {length}\r\n\r\n{body}");
     stream.write_all(whole.as_bytes()).unwrap();
@@ -120,6 +127,28 @@ fn call(
     stream.read_to_string(&mut answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
     (head[9..12].parse().unwrap(), head.to_owned(), body.to_owned())
+}
+
+/// Returns path and body of a call that makes sense, for a Nexus before this backend.
+fn asking(call: &Call, backend: &Backend) -> (String, String) {
+    let body = match call.path {
+        "/v1/plan" => r#"{"backends":["http://a:1"]}"#,
+        "/v1/explain" => r#"{"host":"a","path":"/"}"#,
+        _ => "",
+    };
+    let value = |name: &str, kind: Kind| match (name, kind) {
+        ("pool", _) => "default".to_owned(),
+        ("backend", _) => format!("http://{}", backend.address),
+        (_, Kind::Text(example)) => example.to_owned(),
+        (_, Kind::Number(_)) => "1".to_owned(),
+        (_, Kind::Time) => "60s".to_owned(),
+        (_, Kind::Word(words)) => words[0].to_owned(),
+    };
+    let needed = call.params.iter().filter(|param| param.is_required);
+    let pairs = needed.map(|param| format!("{}={}", param.name, value(param.name, param.kind)));
+    let query = pairs.collect::<Vec<_>>().join("&");
+    let mark = if query.is_empty() { "" } else { "?" };
+    (format!("{}{mark}{query}", call.path), body.to_owned())
 }
 
 /// A file with tokens, and these backends.
@@ -131,6 +160,13 @@ fn file(backends: &[&Backend]) -> String {
          backends: [{}]\n",
         urls.join(", ")
     )
+}
+
+/// The same with a pool that says more of them, a line of the file each.
+fn pool_file(backends: &[&Backend], keys: &str) -> String {
+    let keys = keys.replace('|', "\n    ");
+    let pool = format!("pools:\n  default:\n    {keys}\n    backends: [");
+    file(backends).replace("backends: [", &pool) + "routes: [{ pool: default }]\n"
 }
 
 fn error_code(body: &str) -> String {
@@ -148,15 +184,8 @@ fn every_call_is_answered_by_right() {
     let filed = Filed::start("calls", &file(&[&backend]));
     until("it is ready", || filed.call("GET", "/readyz", "", "").0 == 200);
     for known in CALLS {
-        let body = match known.path {
-            "/v1/plan" => r#"{"backends":["http://a:1"]}"#,
-            "/v1/explain" => r#"{"host":"a","path":"/"}"#,
-            _ => "",
-        };
-        let names = format!("?pool=default&backend=http://{}&weight=1", backend.address);
-        let has_names = ["/v1/why", "/v1/drain", "/v1/undrain", "/v1/weight"].contains(&known.path);
-        let path = format!("{}{}", known.path, if has_names { &names } else { "" });
-        let by = |fields: &str| filed.call(known.method, &path, fields, body);
+        let (path, body) = asking(known, &backend);
+        let by = |fields: &str| filed.call(known.method, &path, fields, &body);
         let (status, _, body) = by("");
         match known.role {
             Role::Open => assert_eq!(status, 200, "{known:?}"),
@@ -176,6 +205,9 @@ fn every_call_is_answered_by_right() {
         match known.path {
             "/v1/confirm" => {
                 assert_eq!((status, error_code(&body).as_str()), (409, "nothing_to_confirm"));
+            }
+            "/v1/eject" => {
+                assert_eq!((status, error_code(&body).as_str()), (409, "last_available"));
             }
             _ => assert_eq!(status, 200, "{known:?}: {body}"),
         }

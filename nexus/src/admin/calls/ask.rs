@@ -1,11 +1,13 @@
 //! What a call says, and how the control task is told of it.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use hyper::Request;
 use hyper::body::{Body, Bytes, Incoming};
+use percent_encoding::percent_decode_str;
 use tokio::sync::oneshot;
 
 use crate::admin::Shared;
@@ -42,17 +44,28 @@ pub(super) async fn body(request: Request<Incoming>) -> Result<Bytes, Failure> {
     Ok(body.map_err(|error| unread(&error))?.to_bytes())
 }
 
-/// Returns a value of the query.
-pub(super) fn query<'r>(request: &'r Request<Incoming>, name: &str) -> Option<&'r str> {
+/// Returns a value of the query; as browsers write it, `%3A` is `:`.
+pub(super) fn query<'r>(request: &'r Request<Incoming>, name: &str) -> Option<Cow<'r, str>> {
     let pairs = request.uri().query().unwrap_or_default().split('&');
-    pairs
-        .filter_map(|pair| pair.split_once('='))
-        .find(|(known, _)| *known == name)
-        .map(|(_, value)| value)
+    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(known, _)| *known == name)?;
+    Some(percent_decode_str(value).decode_utf8_lossy())
+}
+
+/// Reads a whole number of the query.
+pub(super) fn number(request: &Request<Incoming>, name: &str) -> Result<Option<u64>, Failure> {
+    let read = |text: Cow<'_, str>| {
+        let bad = |_| {
+            let message = format!("`{name}={text}` is no whole number");
+            Failure::new(400, "bad_number", message, "use digits only")
+        };
+        text.parse().map_err(bad)
+    };
+    query(request, name).map(read).transpose()
 }
 
 /// Returns the pool and the backend that a call is about.
-pub(super) fn named(request: &Request<Incoming>) -> Result<(&str, &str), Failure> {
+pub(super) fn named(request: &Request<Incoming>) -> Result<(Cow<'_, str>, Cow<'_, str>), Failure> {
     let hint = "name both: ?pool=web&backend=http://10.0.0.5:8081";
     let missing = || Failure::new(400, "no_name", "pool or backend is missing", hint);
     query(request, "pool").zip(query(request, "backend")).ok_or_else(missing)

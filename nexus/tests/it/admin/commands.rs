@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use nexus::cli::{Cli, Command};
 use nexus::command::remote::Terminal;
-use nexus::command::{Outcome, remote, why};
+use nexus::command::{Outcome, happened, operator, remote, why};
 use nexus::config::disk::Disk;
 use nexus::config::render::Colour;
 use serde_json::Value as Json;
@@ -14,7 +14,7 @@ use crate::world::{Backend, backend, until};
 
 impl Filed {
     /// Runs a command against it: exit code and what is written.
-    fn run(&self, words: &str) -> (u8, String) {
+    pub(super) fn run(&self, words: &str) -> (u8, String) {
         let admin = self.nexus.admin().unwrap().to_string();
         let token = self.folder.join("token");
         std::fs::write(&token, super::WRITE).unwrap();
@@ -37,6 +37,12 @@ fn run(words: &str) -> Outcome {
         Command::Weight(how) => remote::weight(&how, &Disk),
         Command::Reload(how) => remote::reload(&how, &Disk, None),
         Command::Confirm(how) => remote::confirm(&how, &Disk),
+        Command::Disable(how) => operator::disable(&how, &Disk),
+        Command::Enable(how) => operator::enable(&how, &Disk),
+        Command::Eject(how) => operator::eject(&how, &Disk),
+        Command::LogLevel(how) => operator::log_level(&how, &Disk),
+        Command::Events(how) => happened::events(&how, &Disk, &mut std::io::sink()),
+        Command::Failures(how) => happened::failures(&how, &Disk),
         other => panic!("{other:?}"),
     }
 }
@@ -339,4 +345,74 @@ fn a_weight_can_be_changed_while_it_runs() {
     assert!(code == 1 && text.contains("no_such_backend"), "{text}");
     let wrong = Cli::read(["nexus", "weight", &name, "1001"].map(Into::into));
     assert!(wrong.is_err());
+}
+
+#[test]
+fn an_operator_takes_a_hand_and_sees_what_has_happened() {
+    let (a, b) = (Backend::named("a"), Backend::named("b"));
+    let filed = Filed::start("hand", &file(&[&a, &b]));
+    let name = format!("default/{}", a.address);
+    assert_eq!(filed.run("events"), (0, "nothing has happened\n".to_owned()));
+    assert_eq!(filed.run("failures"), (0, "no request has failed\n".to_owned()));
+    assert_eq!(filed.run(&format!("disable {name}")), (0, format!("{name} is disabled\n")));
+    let (_, text) = filed.run("status");
+    assert!(text.contains("disabled, 0 under way"), "{text}");
+    assert_eq!(filed.run(&format!("enable {name}")), (0, format!("{name} is enabled\n")));
+    let (code, text) = filed.run(&format!("eject {name} --time 10m"));
+    assert_eq!((code, text), (0, format!("{name} is ejected for 10m\n")));
+    let (code, text) = filed.run(&format!("eject default/{}", b.address));
+    assert!(code == 1 && text.contains("last_available") && text.contains("disable"), "{text}");
+    assert_eq!(filed.run("log-level"), (0, "info\n".to_owned()));
+    assert_eq!(filed.run("log-level debug"), (0, "debug\n".to_owned()));
+    let (_, json) = filed.run("log-level --json");
+    assert_eq!(serde_json::from_str::<Json>(&json).unwrap()["level"], "debug");
+
+    let (code, text) = filed.run("events");
+    assert_eq!(code, 0, "{text}");
+    let kinds: Vec<_> = text.lines().map(|line| line.split_whitespace().nth(1).unwrap()).collect();
+    let expected = ["disable", "enable", "eject", "backend_ejected", "log_level"];
+    assert_eq!(kinds, expected, "{text}");
+    assert!(text.contains(&format!("default/http://{}  disable  by ops\n", a.address)), "{text}");
+    let (_, json) = filed.run("events --after 4 --json");
+    let json: Json = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["events"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn who_follows_on_the_command_line_sees_each_event_until_nexus_is_gone() {
+    struct Lines(std::sync::mpsc::Sender<String>);
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _ = self.0.send(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let backend = Backend::named("a");
+    let filed = Filed::start("follow", &file(&[&backend]));
+    let name = format!("default/{}", backend.address);
+    filed.run(&format!("drain {name}"));
+    let admin = filed.nexus.admin().unwrap().to_string();
+    let token = filed.folder.join("token");
+    let words =
+        format!("nexus events --follow --json --admin {admin} --token-file {}", token.display());
+    let (cli, _) = Cli::read(words.split_whitespace().map(Into::into)).unwrap();
+    let Some(Command::Events(how)) = cli.command else { panic!("events") };
+    let (sender, lines) = std::sync::mpsc::channel();
+    let follows = std::thread::spawn(move || happened::events(&how, &Disk, &mut Lines(sender)));
+    let next = || {
+        let line = lines.recv_timeout(crate::world::PATIENCE).unwrap();
+        assert!(line.ends_with("}\n"), "{line}");
+        serde_json::from_str::<Json>(&line).unwrap()["kind"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(next(), "drain");
+    filed.run(&format!("undrain {name}"));
+    assert_eq!(next(), "undrain");
+    drop(filed);
+    let Outcome { text, code } = follows.join().unwrap();
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("cannot follow"), "{text}");
 }
