@@ -22,6 +22,7 @@ pub mod cert;
 pub mod operator;
 pub mod over;
 pub mod remote;
+pub mod top;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -70,6 +71,8 @@ pub enum Command {
     Cert(cert::Cert),
     /// Tell what a running Nexus does: backends, reloads, connections
     Status(remote::Status),
+    /// Watch a running Nexus in the terminal: backends, rates, errors, latencies, events
+    Top(top::Top),
     /// Tell what would become of a request, and why, without sending it
     Explain(remote::Explain),
     /// Tell why a backend gets requests or none: its state, what happened to it, its last probes

@@ -8,6 +8,7 @@ pub mod init;
 pub mod operator;
 pub mod remote;
 pub mod run;
+pub mod top;
 pub mod why;
 
 /// What a command has to say.

@@ -83,6 +83,10 @@ fn obey(command: &Command) -> ExitCode {
         Command::Init => command::init::init(),
         Command::Cert(how) => command::cert::cert(how),
         Command::Status(how) => command::remote::status(how, &Disk),
+        Command::Top(how) => {
+            let is_terminal = std::io::stdout().is_terminal();
+            command::top::top(how, &Disk, is_terminal, colour(is_terminal))
+        }
         Command::Plan(how) => {
             command::remote::plan(how, &Disk, colour(std::io::stdout().is_terminal()))
         }

@@ -51,12 +51,27 @@ impl Remote {
     ///
     /// Says whether nobody answered or the answer was no.
     pub fn call(&self, method: &str, path: &str, body: String) -> Result<Json, CallError> {
+        self.call_within(TIMEOUT, method, path, body)
+    }
+
+    /// The same for who cannot wait so long.
+    ///
+    /// # Errors
+    ///
+    /// Says whether nobody answered or the answer was no.
+    pub fn call_within(
+        &self,
+        time: Duration,
+        method: &str,
+        path: &str,
+        body: String,
+    ) -> Result<Json, CallError> {
         let unreachable = |why: String| {
             CallError::Unreachable(format!("cannot reach Nexus at {}: {why}", self.address))
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| unreachable(error.to_string()))?;
-        let call = async { tokio::time::timeout(TIMEOUT, self.exchange(method, path, body)).await };
+        let call = async { tokio::time::timeout(time, self.exchange(method, path, body)).await };
         match runtime.block_on(call) {
             Ok(Ok((status, answer))) => read(status, &answer),
             Ok(Err(why)) => Err(unreachable(why)),
