@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod calls;
 pub mod client;
+pub mod dashboard;
 pub mod rights;
 pub mod stats;
 pub mod status;

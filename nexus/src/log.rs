@@ -18,7 +18,7 @@ mod line;
 mod output;
 mod rules;
 mod syslog;
-mod template;
+pub mod template;
 
 use output::{Lost, Out};
 pub use rules::{AccessLog, FACILITIES, Filter, LogFormat, Output, WHOLE, facility};

@@ -7,14 +7,14 @@ mod settings;
 mod table;
 mod tell;
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ALLOW, AUTHORIZATION, HOST, HeaderMap, HeaderName, ORIGIN};
+use hyper::{Method, Request};
 use serde::Serialize;
 
 use super::answer::{Failure, Response, json_response, response, text};
 use super::rights::{self, Denial, Role, Words};
-use super::{Shared, stats, status};
+use super::{Shared, dashboard, stats, status};
 use crate::control::Change;
 use crate::metrics::exposition::{self, Format};
 use crate::metrics::families::Whole;
@@ -52,6 +52,9 @@ async fn find(
     // What is not there needs no right to be told so, but the right name.
     let role = by_method.map_or(Role::Open, |call| call.role);
     let asker = who(shared, peer, &request, role)?;
+    if let Some(file) = dashboard::find(path).filter(|_| request.method() == Method::GET) {
+        return Ok(file.response());
+    }
     let Some(call) = by_method else { return Ok(no_such(&here)) };
     if call.role == Role::Write {
         let about = request.uri().query().unwrap_or_default();

@@ -151,9 +151,12 @@ impl History {
             return;
         }
         let now = Instant::now();
-        let Some(last) = self.last.replace(now) else { return };
-        let seconds = (now - last).as_secs_f64().max(0.001);
-        self.total.tick(&Load::of_all(&published.requests), seconds);
+        let last = self.last.replace(now);
+        // What was counted before the first look is of no second; whatever comes later begins at none.
+        let is_first = last.is_none();
+        let seconds = last.map_or(1.0, |last| (now - last).as_secs_f64().max(0.001));
+        let seconds = (is_first, seconds);
+        self.total.tick(&Load::of_all(&published.requests), seconds.1);
         let listeners = snapshot.settings.listeners.iter().zip(&snapshot.listener_counts);
         let listeners =
             listeners.map(|(one, counts)| (one.address.clone(), ListenerReading::of(counts).load));
@@ -177,15 +180,14 @@ impl History {
 fn note<K: std::hash::Hash + Eq>(
     tracks: &mut HashMap<K, Track>,
     loads: impl Iterator<Item = (K, Load)>,
-    seconds: f64,
+    (is_first, seconds): (bool, f64),
 ) {
     let mut before = std::mem::take(tracks);
     for (name, load) in loads {
         let known = before.remove(&name);
         if known.is_some() || load.requests() > 0 {
             let mut track = known.unwrap_or_else(|| Track {
-                // Its first requests are of this second.
-                last: Some((0, 0, Times::default())),
+                last: (!is_first).then(|| (0, 0, Times::default())),
                 ..Track::default()
             });
             track.tick(&load, seconds);

@@ -8,6 +8,7 @@ use std::sync::mpsc::channel;
 
 use nexus::app::{Nexus, StartError};
 use nexus::control::Refused;
+use nexus::log::template::Gap;
 use nexus::log::{AccessLog, Filter, LogFormat, Output};
 use nexus::route::{Action, Matcher, Modifiers, PathPattern, PoolId, Route, Table};
 use nexus::settings::Settings;
@@ -227,4 +228,14 @@ fn a_reload_changes_format_and_filter_but_not_where_the_lines_go() {
     let said: Vec<_> = said.lines().collect();
     assert_eq!(said.len(), 2, "{said:?}");
     assert!(said[0].contains(" GET /text 200 ") && said[1].contains("\"path\":\"/json\""));
+}
+
+#[test]
+fn the_page_of_logs_has_all_names_of_templates() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/logs.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    for (name, meaning) in Gap::NAMES.iter().zip(Gap::MEANINGS) {
+        let row = format!("| `{{{name}}}` | {} |\n", meaning.trim());
+        assert!(page.contains(&row), "docs/logs.md has the row {row}");
+    }
 }

@@ -23,6 +23,7 @@ mod limits;
 mod logs;
 mod memory;
 mod metrics;
+mod monitoring;
 mod oracle;
 mod announced;
 mod proxies;

@@ -7,6 +7,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use nexus::app::Nexus;
+use nexus::cli::{Cli, Command};
+use nexus::command::{self, Outcome};
+use nexus::config::disk::Disk;
+use nexus::config::render::Colour;
 use nexus::metrics::families::{FAMILIES, Kind};
 use nexus::settings::{Address, Admin, Settings};
 use serde_json::Value as Json;
@@ -14,14 +18,14 @@ use serde_json::Value as Json;
 use crate::world::{Backend, Client, Next, field, lines, settings, start, status, until};
 
 /// Settings with an admin address.
-fn counted(settings: Settings) -> Settings {
+pub(crate) fn counted(settings: Settings) -> Settings {
     let address = Address::Tcp("127.0.0.1:0".parse().unwrap());
     let admin = Admin { address, hosts: vec![], tokens: vec![] };
     Settings { admin: Some(admin), ..settings }
 }
 
 /// Asks at the admin address.
-fn ask(nexus: &Nexus, path: &str, fields: &str) -> String {
+pub(crate) fn ask(nexus: &Nexus, path: &str, fields: &str) -> String {
     let Some(Address::Tcp(address)) = nexus.admin() else { panic!("no admin address") };
     let mut stream = TcpStream::connect(address).unwrap();
     let head =
@@ -61,6 +65,19 @@ impl Series {
 
 fn stats(nexus: &Nexus) -> Json {
     serde_json::from_str(&ask(nexus, "/v1/stats?seconds=5", "")).unwrap()
+}
+
+/// Returns the column `REQUESTS` of `nexus top --once`: each backend's, and the total.
+fn requests_by_top(nexus: &Nexus) -> Vec<u64> {
+    let words = format!("nexus top --once --admin {}", nexus.admin().unwrap());
+    let (cli, _) = Cli::read(words.split_whitespace().map(Into::into)).unwrap();
+    let Some(Command::Top(how)) = cli.command else { panic!("{words}") };
+    let Outcome { text, code } = command::top::top(&how, &Disk, false, Colour::Off);
+    assert_eq!(code, 0, "{text}");
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let mut lines = text.lines().map(words);
+    let at = lines.next().unwrap().iter().position(|name| name == "REQUESTS").unwrap();
+    lines.map(|line| line[at].parse().unwrap()).collect()
 }
 
 /// A backend that does what `mood` says of the numberth request.
@@ -174,6 +191,11 @@ fn sums_over_backends_are_the_totals_and_what_the_backends_have_seen() {
     }
     assert_eq!(series.sum("nexus_pool_attempts_total", &[]), attempts);
     assert_eq!(told["pools"][0]["attempts"], attempts);
+    let in_terminal = requests_by_top(&nexus);
+    for (at, one) in told["pools"][0]["backends"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(in_terminal[at], one["requests"], "the terminal says the same");
+    }
+    assert_eq!(in_terminal[3], asked);
     assert!(series.sum("nexus_backend_connections_reused_total", &[]) > 0);
 }
 
