@@ -267,3 +267,36 @@ fn a_handshake_that_does_not_come_is_not_waited_for() {
     assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
     assert_eq!(slow.read(&mut [0; 9]).unwrap_or(0), 0);
 }
+
+#[test]
+fn handshakes_are_counted_and_the_expiry_of_certificates_is_told() {
+    let (backend, authority) = (Backend::named("secret"), Authority::new());
+    let front = authority.front(&["a.test"], ListenerTls::new(Vec::new()));
+    let nexus = behind(front, |settings| {
+        settings.pools = vec![pool(&[backend.address])];
+        *settings = crate::metrics::counted(settings.clone());
+    });
+    let config = authority.client_config(None, &["http/1.1"]);
+    for _ in 0..2 {
+        ask(&mut connect(nexus.addresses()[0], Arc::clone(&config), "a.test"), GET);
+    }
+    // Somebody who speaks no TLS.
+    let mut stranger = TcpStream::connect(nexus.addresses()[0]).unwrap();
+    stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+    let handshakes = |outcome: &str| {
+        let text = crate::metrics::ask(&nexus, "/metrics", "");
+        let is_it = |line: &&str| {
+            line.starts_with("nexus_listener_tls_handshakes_total{") && line.contains(outcome)
+        };
+        text.lines().find(is_it).and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+    };
+    for outcome in ["full", "resumed", "failed"] {
+        crate::world::until(outcome, || handshakes(&format!("outcome=\"{outcome}\"")) == Some(1));
+    }
+    let text = crate::metrics::ask(&nexus, "/metrics", "");
+    let expiry = text.lines().find(|line| line.starts_with("nexus_certificate_expiry_")).unwrap();
+    assert!(expiry.contains("names=\"a.test\""), "{expiry}");
+    let until: f64 = expiry.rsplit(' ').next().unwrap().parse().unwrap();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert!(until > now.as_secs_f64(), "{expiry}");
+}
