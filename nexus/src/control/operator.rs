@@ -103,7 +103,7 @@ impl Control {
         let before = level::name(self.shared.levels.set(to));
         let text = format!("{before} → {}", level::name(to));
         // With `error` nobody would read this; the event stream has it all the same.
-        tracing::info!(level = level::name(to), before, %by, "log level");
+        tracing::info!(from = before, to = level::name(to), %by, "log level");
         self.teller.tell(News::of(Kind::LogLevel, text).by(by));
     }
 }

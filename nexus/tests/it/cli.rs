@@ -299,3 +299,40 @@ fn a_hang_up_reads_the_file_again_and_a_broken_file_changes_nothing() {
     assert_eq!(ask(&running), "new");
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn the_level_of_its_events_changes_while_it_runs() {
+    let token = std::env::temp_dir().join(format!("nexus-level-{}", std::process::id()));
+    std::fs::write(&token, "level-level-level").unwrap();
+    let file = token.to_str().unwrap();
+    let mut nexus = Running::start(&["--admin", "127.0.0.1:0", "--admin-token-file", file]);
+    let mut next = |message: &str| loop {
+        let event = next_event(&mut nexus.events);
+        if event["message"] == message {
+            return event;
+        }
+    };
+    let admin = next("admin address")["address"].as_str().unwrap().to_owned();
+    let set = |level: &str| {
+        let args = ["log-level", level, "--admin", &admin, "--token-file", file];
+        let (output, said) = output(&args);
+        assert!(output.status.success(), "{said}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{level}\n"));
+    };
+    set("error");
+    let call = next("admin call");
+    assert_eq!((&call["by"], &call["about"]), (&"admin-token-file".into(), &"level=error".into()));
+    // Of these nothing is written, until the last has made it so.
+    set("warn");
+    set("info");
+    let event = loop {
+        let event = next_event(&mut nexus.events);
+        assert_ne!(event["message"], "admin call", "it is for `info`");
+        if event["message"] == "log level" {
+            break event;
+        }
+    };
+    assert_eq!((&event["from"], &event["to"]), (&"warn".into(), &"info".into()));
+    set("debug");
+    let _ = std::fs::remove_file(&token);
+}
