@@ -29,15 +29,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Calls that wait for those before them: a round of looking and what was decided meanwhile.
 const ASKS_MAX: usize = 16;
 
+/// The exit code of a program that a hang-up has ended, as shells have it.
+const HUNG_UP: i32 = 129;
+
 type Answer = (Ask, Result<Json, CallError>);
 
 /// Shows it until it is left. The terminal is given back in any case: by `restore` here, or by the
 /// hook of a panic that `try_init` has set.
 pub(crate) fn watch(remote: Remote, mut model: Model, interval: Duration) -> io::Result<()> {
     let is_over = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&is_over))?;
     }
+    // Without a terminal there is nothing to give back; and whoever reads keys from one that has gone
+    // is never told so, but reads for ever.
+    let at_once = Arc::new(AtomicBool::new(true));
+    signal_hook::flag::register_conditional_shutdown(SIGHUP, HUNG_UP, at_once)?;
     let (asks, answers) = asking(remote)?;
     let mut terminal = ratatui::try_init()?;
     let watched = Watch { asks, answers, under_way: 0, began: Instant::now() }.run(
