@@ -37,6 +37,7 @@ Examples:
 
 Signals:
   SIGHUP            read the configuration file again; on any problem nothing changes
+  SIGUSR1           open the access log's file anew: the old one was moved away
   SIGINT, SIGTERM   finish what is under way (--shutdown-timeout), then exit 0; a second one exits at once
 
 Exit codes:

@@ -218,6 +218,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_decided_and_told_of_a_trace_allocates_nothing() {
+        let measured = allocation_counter::measure(|| {
+            for is_believed in [true, false] {
+                let trace = Trace::begin(Parent::parse(GOOD.as_bytes()), is_believed, 0, DICE);
+                std::hint::black_box(trace.told(None));
+            }
+        });
+        assert_eq!(measured.count_total, 0);
+    }
+
+    #[test]
     fn a_trusted_parent_is_followed_and_any_other_is_only_linked() {
         let parent = parse(GOOD).unwrap();
         let trusted = Trace::begin(Some(parent), true, 0, DICE);
