@@ -7,6 +7,7 @@ pub mod answer;
 pub mod calls;
 pub mod client;
 pub mod dashboard;
+pub mod metrics;
 pub mod rights;
 pub mod stats;
 pub mod status;
@@ -36,7 +37,7 @@ use crate::control::Command;
 use crate::events::Events;
 use crate::level::Levels;
 use crate::listen::unix;
-use crate::metrics;
+use crate::metrics::history;
 use crate::reload::{Effective, History};
 use crate::settings::Address;
 use crate::snapshot::Published;
@@ -65,7 +66,7 @@ pub struct Shared {
     /// Every effective value, as it was read. Only the control task writes it.
     pub effective: Rc<RefCell<Effective>>,
     /// The last minutes of what was counted. Only the control task writes it.
-    pub metrics: Rc<RefCell<metrics::history::History>>,
+    pub metrics: Rc<RefCell<history::History>>,
     /// What happened last. Only the control task writes it.
     pub events: Rc<RefCell<Events>>,
     /// From which level on events are written. Only the control task changes it.

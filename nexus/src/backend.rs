@@ -67,6 +67,9 @@ fn now() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The states that a backend can be in.
+pub const STATES: [&str; 4] = ["UP", "DOWN", "EJECTED", "HALF_OPEN"];
+
 /// One backend of a pool.
 pub struct Backend {
     /// What tells it from every other backend that there is or was.
@@ -164,6 +167,16 @@ impl Backend {
     /// Returns whether the verdict is UP.
     pub fn is_up(&self) -> bool {
         self.is_up.load(Ordering::Relaxed)
+    }
+
+    /// Returns its state, one of [`STATES`], and the reason code if it is not UP.
+    pub fn state(&self) -> (&'static str, Option<&'static str>) {
+        match (self.health().verdict, self.conduct.ejection().standing) {
+            (Verdict::Down(reason), _) => ("DOWN", Some(reason.code())),
+            (Verdict::Up, Standing::In) => ("UP", None),
+            (Verdict::Up, Standing::Out(cause, _)) => ("EJECTED", Some(cause.code())),
+            (Verdict::Up, Standing::HalfOpen(cause)) => ("HALF_OPEN", Some(cause.code())),
+        }
     }
 
     /// Returns whether the verdict is UP, and it is not ejected.

@@ -292,7 +292,8 @@ impl Control {
         }
     }
 
-    /// Lays out all pools, and tells what has happened to backends meanwhile; as long as a backend is on its way to its whole weight, again and again.
+    /// Lays out all pools, and tells what has happened to backends meanwhile; as long as a backend is on
+    /// its way to its whole weight, again and again.
     fn lay_out(&mut self) {
         let snapshot = self.published.current();
         // All are to be laid out, whoever of them is on its way.

@@ -14,8 +14,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use tokio::sync::{Semaphore, broadcast};
+
+use crate::ring;
 
 /// Events that are kept: a bad hour of a large pool, in 300 KiB at most.
 pub const KEPT: usize = 256;
@@ -128,10 +130,12 @@ impl Kind {
     }
 }
 
-/// What happened, before it has its place among the others.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct News {
-    /// When.
+    /// When it happened.
+    #[serde(serialize_with = "as_text")]
+    #[schemars(with = "String")]
     pub at: SystemTime,
     /// What kind of thing.
     pub kind: Kind,
@@ -143,7 +147,7 @@ pub struct News {
     pub text: String,
     /// The code of why, if there is one.
     pub cause: Option<&'static str>,
-    /// Who did it, if somebody did.
+    /// Who did it, if somebody did: the name of a token, or `SIGHUP`.
     pub by: Option<String>,
 }
 
@@ -170,25 +174,18 @@ impl News {
     }
 }
 
-/// Something that happened.
+fn as_text<S: Serializer>(at: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_millis(*at))
+}
+
+/// Something that happened, in its place among the others.
 #[derive(Debug, Clone, PartialEq, Eq, JsonSchema, Serialize)]
 pub struct Event {
     /// One more than that of the event before; from 1 on since Nexus began.
     pub id: u64,
-    /// When it happened.
-    pub at: String,
-    /// What kind of thing.
-    pub kind: Kind,
-    /// The pool that it is about.
-    pub pool: Option<String>,
-    /// The URL of the backend that it is about.
-    pub backend: Option<String>,
-    /// What happened, in words.
-    pub text: String,
-    /// The code of why, if there is one.
-    pub cause: Option<&'static str>,
-    /// Who did it, if somebody did: the name of a token, or `SIGHUP`.
-    pub by: Option<String>,
+    /// What happened.
+    #[serde(flatten)]
+    pub news: News,
 }
 
 /// The last events, and the line to whoever follows.
@@ -210,15 +207,10 @@ impl Default for Events {
 impl Events {
     /// Tells all followers of it, and keeps it. Only the control task calls this.
     pub fn tell(&mut self, news: News) {
-        let News { at, kind, pool, backend, text, cause, by } = news;
         self.last += 1;
-        let at = humantime::format_rfc3339_millis(at).to_string();
-        let text = shortened(text);
-        let event = Arc::new(Event { id: self.last, at, kind, pool, backend, text, cause, by });
-        if self.ring.len() == KEPT {
-            self.ring.pop_front();
-        }
-        self.ring.push_back(Arc::clone(&event));
+        let news = News { text: shortened(news.text), ..news };
+        let event = Arc::new(Event { id: self.last, news });
+        ring::keep(&mut self.ring, Arc::clone(&event), KEPT);
         let _ = self.line.send(event); // Nobody may follow.
     }
 
@@ -266,7 +258,7 @@ mod tests {
     fn a_text_of_any_length_is_kept_short() {
         let mut events = Events::default();
         events.tell(News::of(Kind::Reload, "ä".repeat(100_000)));
-        assert!(events.after(0)[0].text.len() < TEXT_BYTES_MAX + 100);
+        assert!(events.after(0)[0].news.text.len() < TEXT_BYTES_MAX + 100);
     }
 
     #[test]

@@ -15,8 +15,11 @@ use std::time::{Duration, SystemTime};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::reason::Fault;
+use crate::log;
+use crate::reason::Reason;
 use crate::record::{Failed, Record, Stations};
+use crate::retry::WhyNot;
+use crate::ring;
 
 /// Requests that each worker keeps.
 pub const KEPT: usize = 64;
@@ -78,15 +81,12 @@ pub struct FailedAttempt {
 
 /// Says whether a request failed, and not by its client.
 pub fn is_one(record: &Record<'_>) -> bool {
-    record.reason.is_some_and(|reason| reason.facts().fault != Fault::Client)
-        || record.status >= 500 && !record.failed.is_empty()
+    record.is_broken() || record.status >= 500 && !record.failed.is_empty()
 }
 
 impl FailedRequest {
     fn of(record: &Record<'_>, stations: Stations<'_>) -> Self {
-        let (over, view) = (SystemTime::now(), stations.view);
-        let table = view.settings.routes.as_ref();
-        let route = table.zip(stations.route).map(|(table, at)| table.routes()[at].name.clone());
+        let over = SystemTime::now();
         let mut attempts: Vec<_> = record.failed.iter().map(attempt).collect();
         let last = record.failed.last().map(|failed| failed.reason);
         // Whoever broke off in the middle of its answer is not among those that gave none.
@@ -108,13 +108,13 @@ impl FailedRequest {
             host: plain(record.host),
             protocol: record.protocol.name(),
             status: record.status,
-            reason: record.reason.or(last).map_or("", crate::reason::Reason::code),
-            route,
-            pool: stations.pool.map(|at| view.pools[at].settings.name.clone()),
+            reason: record.reason.or(last).map_or("", Reason::code),
+            route: stations.route_name().map(str::to_owned),
+            pool: stations.pool_name().map(str::to_owned),
             backend: record.backend.map(str::to_owned),
             duration_ms: millis(record.duration),
             attempts,
-            not_retried: record.why_not.map(crate::retry::WhyNot::code),
+            not_retried: record.why_not.map(WhyNot::code),
             request_id: record.request_id.map(str::to_owned),
             trace_id: record.trace_id.map(|id| id.to_string()),
         }
@@ -135,15 +135,10 @@ fn millis(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
 
-/// Returns text that no terminal, no page and no reader of JSON takes for anything else.
+/// Returns what a client has chosen as text, of which no terminal, no page and no reader of JSON
+/// takes anything for something else.
 fn plain(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for &byte in &bytes[..bytes.len().min(TEXT_BYTES_MAX)] {
-        match byte {
-            b' '..=b'~' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("\\x{byte:02x}")),
-        }
-    }
+    let mut text = log::printable(&bytes[..bytes.len().min(TEXT_BYTES_MAX)]);
     if bytes.len() > TEXT_BYTES_MAX {
         text.push('…');
     }
@@ -170,10 +165,7 @@ impl Ring {
             return;
         }
         let Ok(mut entries) = self.entries.try_lock() else { return };
-        if entries.len() == KEPT {
-            entries.pop_front();
-        }
-        entries.push_back(Arc::new(FailedRequest::of(record, stations)));
+        ring::keep(&mut entries, Arc::new(FailedRequest::of(record, stations)), KEPT);
     }
 }
 

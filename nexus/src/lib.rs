@@ -59,6 +59,8 @@ pub mod worker;
 pub mod deadline;
 pub mod buffer;
 pub mod recycle;
+pub mod ring;
+pub mod finish;
 
 // Beside the way, and above it.
 pub mod probe;

@@ -5,11 +5,12 @@
 //! written as soon as there is room again.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime};
 
+use crate::finish::Finish;
 use crate::http1::egress::decimal;
 use crate::record::{Record, Stations};
 use crate::request_id;
@@ -18,7 +19,7 @@ mod line;
 mod output;
 mod rules;
 mod syslog;
-pub mod template;
+mod template;
 
 use output::{Lost, Out};
 pub use rules::{AccessLog, FACILITIES, Filter, LogFormat, Output, WHOLE, facility};
@@ -38,7 +39,7 @@ pub struct Writer {
     blocks: Option<SyncSender<Vec<u8>>>,
     dropped: Arc<AtomicU64>,
     reopens: Arc<AtomicBool>,
-    finished: Arc<(Mutex<bool>, Condvar)>,
+    finished: Finish,
 }
 
 impl Writer {
@@ -54,9 +55,9 @@ impl Writer {
         dropped: Arc<AtomicU64>,
     ) -> io::Result<Self> {
         let (blocks, given) = sync_channel(BLOCKS_MAX);
-        let finished = Arc::new((Mutex::new(false), Condvar::new()));
+        let finished = Finish::default();
         let reopens = Arc::new(AtomicBool::new(false));
-        let bell = Arc::clone(&finished);
+        let bell = finished.clone();
         let mut scribe = Scribe {
             out: Out::open(asked, Box::new(stdout))?,
             reopens: Arc::clone(&reopens),
@@ -66,8 +67,7 @@ impl Writer {
         };
         std::thread::Builder::new().name("log".to_owned()).spawn(move || {
             scribe.write_all(&given);
-            *bell.0.lock().expect("nothing panics while it holds this lock") = true;
-            bell.1.notify_all();
+            bell.tell();
         })?;
         Ok(Self { blocks: Some(blocks), dropped, reopens, finished })
     }
@@ -98,9 +98,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         self.blocks = None;
-        let finished = self.finished.0.lock().expect("nothing panics while it holds this lock");
-        // A terminal that takes nothing any more must not keep Nexus from stopping.
-        let _ = self.finished.1.wait_timeout_while(finished, FINISH, |finished| !*finished);
+        self.finished.wait(FINISH);
     }
 }
 
@@ -222,6 +220,13 @@ fn dice(record: &Record<'_>) -> u32 {
         (None, Some(id)) => request_id::share(&id.get().to_be_bytes(), WHOLE),
         (None, None) => fastrand::u32(..WHOLE),
     }
+}
+
+/// Returns bytes that somebody else has chosen as text that no terminal takes for anything else.
+pub fn printable(bytes: &[u8]) -> String {
+    let mut out = Vec::new();
+    line::plain(&mut out, bytes, line::Manner::Plain);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 /// Writes a duration in milliseconds with three decimals.

@@ -13,9 +13,6 @@
 
 pub mod counter;
 pub mod counts;
-pub mod exposition;
-pub mod families;
 pub mod histogram;
 pub mod history;
-pub mod process;
 pub mod reading;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::backend::Backend;
 use crate::listen::Door;
-use crate::reason::Reason;
+use crate::reason::{Fault, Reason};
 use crate::retry::{Progress, WhyNot};
 use crate::route::HeadFields;
 use crate::trace::TraceId;
@@ -79,6 +79,16 @@ impl<'a> Record<'a> {
     pub fn path(&self) -> &'a [u8] {
         let end = memchr::memchr(b'?', self.target).unwrap_or(self.target.len());
         &self.target[..end]
+    }
+
+    /// Says whether it has no whole answer, by no doing of the client's.
+    pub fn is_broken(&self) -> bool {
+        self.reason.is_some_and(|reason| reason.facts().fault != Fault::Client)
+    }
+
+    /// Says whether something went wrong that was not the client's doing.
+    pub fn has_failed(&self) -> bool {
+        self.status >= 500 || self.is_broken()
     }
 
     /// Returns the target behind its question mark; it may hold secrets.

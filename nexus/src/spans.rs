@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::mpsc;
 
 use crate::backend::Backend;
-use crate::reason::{Fault, Reason};
+use crate::reason::Reason;
 use crate::record::{Protocol, Record, Stations};
 use crate::route::Fields;
 use crate::trace::{Begun, Parent, SpanId, Trace, TraceId};
@@ -171,7 +171,6 @@ impl Recording {
             Begun::Here(link) => (None, link),
             Begun::Unrecorded => (None, None),
         };
-        let is_ours = |reason: Reason| reason.facts().fault != Fault::Client;
         let mut parts = self.parts.take();
         if let Some(part) = self.current.get().and_then(|at| parts.get_mut(at)) {
             part.reason = record.reason;
@@ -199,7 +198,7 @@ impl Recording {
             pool: stations.pool_name().map(ToOwned::to_owned),
             request_id: record.request_id.map(ToOwned::to_owned),
             reason: record.reason,
-            has_failed: record.status >= 500 || record.reason.is_some_and(is_ours),
+            has_failed: record.has_failed(),
             parts,
         }
     }

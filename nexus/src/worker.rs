@@ -136,6 +136,8 @@ pub struct Worker {
     hand: Hand,
     /// The same, if that snapshot wants requests to be counted.
     counting: Cell<Option<Hand>>,
+    /// Whether that snapshot has an address where somebody can ask for what failed.
+    is_asked: Cell<bool>,
     /// The clock.
     pub deadlines: Rc<Deadlines>,
     /// Connections to backends between two requests.
@@ -164,13 +166,13 @@ impl Worker {
         (log, traces): (Option<Log>, Option<Traces>),
     ) -> Rc<Self> {
         let view = (published.version(), Rc::new(published.current()));
-        let counting = view.1.is_counted().then_some(hand);
-        Rc::new(Self {
+        let worker = Self {
             failures: published.failures.join(),
             published,
-            view: RefCell::new(view),
+            view: RefCell::new(view.clone()),
             hand,
-            counting: Cell::new(counting),
+            counting: Cell::default(),
+            is_asked: Cell::default(),
             deadlines: Rc::default(),
             idle: RefCell::default(),
             http2: RefCell::default(),
@@ -182,7 +184,15 @@ impl Worker {
             open: Cell::new(0),
             resting: Rc::default(),
             empty: Notify::new(),
-        })
+        };
+        worker.look_up(&view.1);
+        Rc::new(worker)
+    }
+
+    /// Takes note of what a snapshot wants to be noted: each request asks.
+    fn look_up(&self, view: &View) {
+        self.counting.set(view.is_counted().then_some(self.hand));
+        self.is_asked.set(view.settings.admin.is_some());
     }
 
     /// Returns the current snapshot.
@@ -191,7 +201,7 @@ impl Worker {
         let mut view = self.view.borrow_mut();
         if view.0 != version {
             *view = (version, Rc::new(self.published.current()));
-            self.counting.set(view.1.is_counted().then_some(self.hand));
+            self.look_up(&view.1);
         }
         Rc::clone(&view.1)
     }
@@ -214,8 +224,9 @@ impl Worker {
 
     /// Returns the time, if somebody wants to know it: reading the clock costs.
     pub fn begin(&self) -> Option<Instant> {
-        let is_wanted = self.log.is_some() || self.traces.is_some() || self.counting().is_some();
-        (is_wanted || self.is_asked()).then(Instant::now)
+        // Whoever counts can be asked, too.
+        let is_wanted = self.log.is_some() || self.traces.is_some() || self.is_asked.get();
+        is_wanted.then(Instant::now)
     }
 
     /// Returns whose hand counts, if requests are counted.
@@ -224,17 +235,12 @@ impl Worker {
         self.counting.get()
     }
 
-    /// Says whether there is an address where somebody can ask for what failed.
-    fn is_asked(&self) -> bool {
-        self.view.borrow().1.settings.admin.is_some()
-    }
-
     /// Takes note of a request that is over.
     pub fn note(&self, record: &Record<'_>, stations: Stations<'_>) {
         if let Some(hand) = self.counting() {
             self.count(hand, record, stations);
         }
-        if failures::is_one(record) && self.is_asked() {
+        if failures::is_one(record) && self.is_asked.get() {
             self.failures.keep(self.deadlines.now(), record, stations);
         }
         if let (Some(log), Some(rules)) = (&self.log, &stations.view.settings.access_log) {

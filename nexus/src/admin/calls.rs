@@ -13,11 +13,11 @@ use hyper::{Method, Request};
 use serde::Serialize;
 
 use super::answer::{Failure, Response, json_response, response, text};
+use super::metrics::exposition::{self, Format};
+use super::metrics::families::Whole;
 use super::rights::{self, Denial, Role, Words};
 use super::{Shared, dashboard, stats, status};
 use crate::control::Change;
-use crate::metrics::exposition::{self, Format};
-use crate::metrics::families::Whole;
 use crate::snapshot::Published;
 use table::Which;
 use tell::{LogLevel, Me, Told};

@@ -282,7 +282,7 @@ impl BackendStats {
         (share, share_expected): (Option<f64>, f64),
         load: LoadStats,
     ) -> Self {
-        let (state, cause) = status::state(backend);
+        let (state, cause) = backend.state();
         Self {
             url: backend.name.to_string(),
             state,

@@ -223,22 +223,9 @@ pub fn circuit(pool: &Pool) -> Option<&'static str> {
     })
 }
 
-/// The states that a backend can be in.
-pub const STATES: [&str; 4] = ["UP", "DOWN", "EJECTED", "HALF_OPEN"];
-
-/// Returns a backend's state, and the reason code if it is not UP.
-pub fn state(backend: &Backend) -> (&'static str, Option<&'static str>) {
-    match (backend.health().verdict, backend.conduct.ejection().standing) {
-        (Verdict::Down(reason), _) => ("DOWN", Some(reason.code())),
-        (Verdict::Up, Standing::In) => ("UP", None),
-        (Verdict::Up, Standing::Out(cause, _)) => ("EJECTED", Some(cause.code())),
-        (Verdict::Up, Standing::HalfOpen(cause)) => ("HALF_OPEN", Some(cause.code())),
-    }
-}
-
 fn backend(pool: &Pool, backend: &Backend, wanted: &BackendSettings, now: u32) -> BackendStatus {
     let ejection = backend.conduct.ejection();
-    let (state, cause) = state(backend);
+    let (state, cause) = backend.state();
     BackendStatus {
         url: backend.name.to_string(),
         state,

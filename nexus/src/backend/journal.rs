@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::ejection::Cause;
 use crate::reason::Reason;
+use crate::ring;
 
 /// Entries of each kind that are kept: enough to see a pattern.
 const KEPT: usize = 16;
@@ -145,11 +146,8 @@ impl Journal {
     }
 }
 
-fn keep<T>(ring: &mut VecDeque<(SystemTime, T)>, entry: T) {
-    if ring.len() == KEPT {
-        ring.pop_front();
-    }
-    ring.push_back((SystemTime::now(), entry));
+fn keep<T>(pages: &mut VecDeque<(SystemTime, T)>, entry: T) {
+    ring::keep(pages, (SystemTime::now(), entry), KEPT);
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl Follower {
             let piece = tokio::select! {
                 () = self.pieces.closed() => return,
                 news = self.news.recv() => match news {
-                    Ok(event) if event.kind.may_change_rights() && !may_follow() => return,
+                    Ok(event) if event.news.kind.may_change_rights() && !may_follow() => return,
                     Ok(event) => written(&event),
                     Err(RecvError::Lagged(missed)) => lagged(missed),
                     Err(RecvError::Closed) => return,
@@ -80,7 +80,7 @@ impl Follower {
 /// Writes an event; JSON has no line breaks that would end it.
 fn written(event: &Event) -> Bytes {
     let data = serde_json::to_string(event).expect("an event is JSON");
-    format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.kind.name()).into()
+    format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.news.kind.name()).into()
 }
 
 /// Tells that so many were missed. It has no number: asking again from the last one is the remedy.

@@ -95,7 +95,7 @@ pub(super) fn write(out: &mut Vec<u8>, format: &LogFormat, entry: &Entry<'_>) {
 
 /// How bytes are written that somebody else has chosen.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Manner {
+pub(super) enum Manner {
     /// For people.
     Plain,
     /// In quotes, or where quotes may be.
@@ -105,7 +105,7 @@ enum Manner {
 }
 
 /// Writes `bytes` so that no terminal and no reader takes them for anything but text.
-fn plain(out: &mut Vec<u8>, bytes: &[u8], manner: Manner) {
+pub(super) fn plain(out: &mut Vec<u8>, bytes: &[u8], manner: Manner) {
     let is_odd = |byte: &u8| match byte {
         b'"' | b'\\' => manner != Manner::Plain,
         byte => !matches!(byte, b' '..=b'~'),

@@ -6,7 +6,6 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::template::{BadTemplate, Template};
-use crate::reason::Fault;
 use crate::record::Record;
 
 /// A whole, in the parts that shares are counted in.
@@ -47,15 +46,9 @@ impl AccessLog {
             None if self.filter.is_empty() => true,
             _ if self.filter.matches(record, route) => true,
             None => false,
-            Some(sample) => has_failed(record) || sample == WHOLE || dice() < sample,
+            Some(sample) => record.has_failed() || sample == WHOLE || dice() < sample,
         }
     }
-}
-
-/// Says whether something went wrong that was not the client's doing.
-fn has_failed(record: &Record<'_>) -> bool {
-    let is_ours = record.reason.is_some_and(|reason| reason.facts().fault != Fault::Client);
-    record.status >= 500 || is_ours
 }
 
 /// Who is written down in any case: whoever meets one of these conditions.

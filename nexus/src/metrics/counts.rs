@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use super::counter::Counter;
 use super::histogram::{Histogram, Measured};
-use crate::reason::{Fault, Reason};
+use crate::reason::Reason;
 use crate::record::Record;
 use crate::retry::WhyNot;
 
@@ -42,11 +42,10 @@ pub struct Over {
 
 impl From<&Record<'_>> for Over {
     fn from(record: &Record<'_>) -> Self {
-        let is_whole = record.reason.is_none_or(|reason| reason.facts().fault == Fault::Client);
         Self {
             class: class(record.status),
             reason: record.reason,
-            is_error: record.status >= 500 || !is_whole,
+            is_error: record.has_failed(),
             bytes_in: record.bytes_in,
             bytes_out: record.bytes_out,
             time: record.duration.into(),

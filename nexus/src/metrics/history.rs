@@ -6,8 +6,9 @@ use std::time::Instant;
 
 use crate::backend::Serial;
 use crate::metrics::histogram::{Times, added, quantile};
-use crate::metrics::reading::{ListenerReading, Load, PoolReading};
+use crate::metrics::reading::Load;
 use crate::pool::Pool;
+use crate::ring;
 use crate::settings::Address;
 use crate::snapshot::Published;
 
@@ -84,14 +85,19 @@ impl Track {
             p50: quantile(&counts, 0.5).map(|time| time as f32),
             p99: quantile(&counts, 0.99).map(|time| time as f32),
         };
-        keep(&mut self.window, second, WINDOW);
-        keep(&mut self.series, point, KEPT);
+        ring::keep(&mut self.window, second, WINDOW);
+        ring::keep(&mut self.series, point, KEPT);
+    }
+
+    /// Returns how many requests the last seconds had.
+    fn requests(&self) -> u64 {
+        self.window.iter().map(|second| second.requests).sum()
     }
 
     /// Returns the last seconds as a whole.
     pub fn now(&self) -> Now {
         let seconds: f64 = self.window.iter().map(|second| second.seconds).sum();
-        let requests: u64 = self.window.iter().map(|second| second.requests).sum();
+        let requests = self.requests();
         let errors: u64 = self.window.iter().map(|second| second.errors).sum();
         let counts = added(self.window.iter().map(|second| &second.times[..]));
         let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|part| quantile(&counts, part));
@@ -107,13 +113,6 @@ impl Track {
     pub fn series(&self, seconds: usize) -> impl Iterator<Item = &Point> + Clone {
         self.series.iter().skip(self.series.len().saturating_sub(seconds))
     }
-}
-
-fn keep<T>(ring: &mut VecDeque<T>, entry: T, most: usize) {
-    if ring.len() == most {
-        ring.pop_front();
-    }
-    ring.push_back(entry);
 }
 
 /// The last minutes of everything.
@@ -136,7 +135,7 @@ impl History {
     /// Returns the part of a pool's requests that each of its backends answered in the last seconds;
     /// `None` if there were none.
     pub fn shares(&self, pool: &Pool) -> Vec<Option<f64>> {
-        let requests = |serial| self.backends.get(&serial).map_or(0, |track| track.now().requests);
+        let requests = |serial| self.backends.get(&serial).map_or(0, Track::requests);
         let counts: Vec<_> = pool.backends().iter().map(|one| requests(one.serial)).collect();
         let whole: u64 = counts.iter().sum();
         counts.iter().map(|count| (whole > 0).then(|| *count as f64 / whole as f64)).collect()
@@ -152,35 +151,42 @@ impl History {
         }
         let now = Instant::now();
         let last = self.last.replace(now);
-        // What was counted before the first look is of no second; whatever comes later begins at none.
-        let is_first = last.is_none();
         let seconds = last.map_or(1.0, |last| (now - last).as_secs_f64().max(0.001));
-        let seconds = (is_first, seconds);
-        self.total.tick(&Load::of_all(&published.requests), seconds.1);
+        // What was counted before the first look is of no second; whatever comes later begins at none.
+        let pace = Pace { is_first: last.is_none(), seconds };
+        self.total.tick(&Load::of_all(&published.requests), seconds);
         let listeners = snapshot.settings.listeners.iter().zip(&snapshot.listener_counts);
-        let listeners =
-            listeners.map(|(one, counts)| (one.address.clone(), ListenerReading::of(counts).load));
-        note(&mut self.listeners, listeners, seconds);
+        let listeners = listeners.map(|(one, counts)| {
+            (one.address.clone(), Load::of_part(counts, |counts| &counts.requests))
+        });
+        note(&mut self.listeners, listeners, pace);
         let routes = snapshot.settings.routes.iter().flat_map(|table| table.routes());
         let routes = routes.zip(&snapshot.route_counts);
         let routes = routes.map(|(one, counts)| (one.name.clone(), Load::of_all(counts)));
-        note(&mut self.routes, routes, seconds);
-        let (mut pools, mut backends) = (Vec::new(), Vec::new());
-        for pool in &snapshot.pools {
-            let reading = PoolReading::of(pool);
-            let serials = pool.backends().iter().map(|backend| backend.serial);
-            backends.extend(serials.zip(reading.backends.into_iter().map(|one| one.load)));
-            pools.push((pool.settings.name.clone(), reading.load));
-        }
-        note(&mut self.pools, pools.into_iter(), seconds);
-        note(&mut self.backends, backends.into_iter(), seconds);
+        note(&mut self.routes, routes, pace);
+        let pools = snapshot.pools.iter().map(|pool| {
+            let load = Load::of_part(&pool.counts, |counts| &counts.requests);
+            (pool.settings.name.clone(), load)
+        });
+        note(&mut self.pools, pools, pace);
+        let backends = snapshot
+            .backends()
+            .map(|one| (one.serial, Load::of_part(&one.counts, |counts| &counts.requests)));
+        note(&mut self.backends, backends, pace);
     }
+}
+
+/// How far this look is from the last.
+#[derive(Clone, Copy)]
+struct Pace {
+    is_first: bool,
+    seconds: f64,
 }
 
 fn note<K: std::hash::Hash + Eq>(
     tracks: &mut HashMap<K, Track>,
     loads: impl Iterator<Item = (K, Load)>,
-    (is_first, seconds): (bool, f64),
+    Pace { is_first, seconds }: Pace,
 ) {
     let mut before = std::mem::take(tracks);
     for (name, load) in loads {

@@ -53,6 +53,11 @@ impl Load {
         Self::of(each(counts, |one| one))
     }
 
+    /// The same of what is counted beside other things.
+    pub fn of_part<T: Default>(counts: &ByWorker<T>, part: fn(&T) -> &Requests) -> Self {
+        Self::of(counts.all().map(part))
+    }
+
     /// Returns how many there were.
     pub fn requests(&self) -> u64 {
         self.classes.iter().sum()

@@ -6,8 +6,8 @@
 //! pause that grows. Requests notice nothing, and Nexus stops a second later at most.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -20,6 +20,8 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::finish::Finish;
 
 use super::{BLOCKS_MAX, Finished, Traces, Tracing, otlp};
 
@@ -47,7 +49,7 @@ pub struct Exporter {
     blocks: Option<mpsc::Sender<Vec<Finished>>>,
     stop: Option<oneshot::Sender<()>>,
     dropped: Arc<AtomicU64>,
-    finished: Arc<(Mutex<bool>, Condvar)>,
+    finished: Finish,
 }
 
 impl Exporter {
@@ -59,14 +61,13 @@ impl Exporter {
     pub fn start(asked: Tracing, dropped: Arc<AtomicU64>) -> io::Result<Self> {
         let (blocks, given) = mpsc::channel(BLOCKS_MAX);
         let (stop, stopped) = oneshot::channel();
-        let finished = Arc::new((Mutex::new(false), Condvar::new()));
-        let (bell, count) = (Arc::clone(&finished), Arc::clone(&dropped));
+        let finished = Finish::default();
+        let (bell, count) = (finished.clone(), Arc::clone(&dropped));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("traces".to_owned()).spawn(move || {
             runtime.block_on(Courier::new(asked, count).run(given, stopped));
             runtime.shutdown_background();
-            *bell.0.lock().expect("nothing panics while it holds this lock") = true;
-            bell.1.notify_all();
+            bell.tell();
         })?;
         Ok(Self { blocks: Some(blocks), stop: Some(stop), dropped, finished })
     }
@@ -81,9 +82,7 @@ impl Exporter {
 impl Drop for Exporter {
     fn drop(&mut self) {
         (self.blocks, self.stop) = (None, None);
-        let finished = self.finished.0.lock().expect("nothing panics while it holds this lock");
-        let limit = FINISH + Duration::from_millis(200);
-        let _ = self.finished.1.wait_timeout_while(finished, limit, |finished| !*finished);
+        self.finished.wait(FINISH + Duration::from_millis(200));
     }
 }
 

@@ -8,8 +8,7 @@ use std::sync::mpsc::channel;
 
 use nexus::app::{Nexus, StartError};
 use nexus::control::Refused;
-use nexus::log::template::Gap;
-use nexus::log::{AccessLog, Filter, LogFormat, Output};
+use nexus::log::{AccessLog, Filter, Gap, LogFormat, Output};
 use nexus::route::{Action, Matcher, Modifiers, PathPattern, PoolId, Route, Table};
 use nexus::settings::Settings;
 use rustix::process::Signal;

@@ -6,12 +6,12 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use nexus::admin::metrics::families::{FAMILIES, Kind};
 use nexus::app::Nexus;
 use nexus::cli::{Cli, Command};
 use nexus::command::{self, Outcome};
 use nexus::config::disk::Disk;
 use nexus::config::render::Colour;
-use nexus::metrics::families::{FAMILIES, Kind};
 use nexus::settings::{Address, Admin, Settings};
 use serde_json::Value as Json;
 

@@ -8,7 +8,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use nexus::metrics::families::{FAMILIES, Kind};
+use nexus::admin::metrics::families::{FAMILIES, Kind};
 use nexus::settings::Address;
 use serde_json::Value as Json;
 

@@ -11,6 +11,7 @@ use crate::admin::stats::Stats;
 use crate::admin::status::{PoolStatus, Status, Why};
 use crate::explain::{Explanation, Question};
 use crate::level;
+use crate::metrics::history;
 
 /// A call.
 #[derive(Debug)]
@@ -152,7 +153,7 @@ const WEIGHT: Param =
     optional("weight", Kind::Number(1000), "The weight; the configured one without.");
 const SECONDS: Param = optional(
     "seconds",
-    Kind::Number(300),
+    Kind::Number(history::KEPT as u32),
     "How many of the last seconds each series has; 60 without.",
 );
 const CONFIRM: Param =

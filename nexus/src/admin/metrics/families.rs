@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
-use super::counts::CLASSES;
-use super::histogram::Times;
-use super::history::History;
 use super::process::Process;
-use super::reading::{BackendReading, ListenerReading, Load, PoolReading, Reasons};
-use crate::admin::status;
-use crate::backend::{Backend, uptime};
+use crate::backend::{Backend, STATES, uptime};
 use crate::ejection::Standing;
 use crate::health::Verdict;
+use crate::metrics::counts::CLASSES;
+use crate::metrics::histogram::Times;
+use crate::metrics::history::History;
+use crate::metrics::reading::{BackendReading, ListenerReading, Load, PoolReading, Reasons};
 use crate::pool::Pool;
 use crate::pool::shortage::Mode;
 use crate::reason::Reason;
@@ -160,7 +159,7 @@ fn classes(load: &Load, labels: &[&str], put: Sink<'_>) {
 /// Reasons that never were make no series.
 fn reasons(counts: &Reasons, labels: &[&str], put: Sink<'_>) {
     for (reason, count) in Reason::ALL.iter().zip(counts).filter(|(_, count)| **count > 0) {
-        put(&[labels, &[reason.facts().code]].concat(), Value::Count(*count));
+        put(&[labels, &[reason.code()]].concat(), Value::Count(*count));
     }
 }
 
@@ -211,8 +210,8 @@ fn certificates(whole: &Whole, put: Sink<'_>) {
 
 fn states(whole: &Whole, put: Sink<'_>) {
     for ([pool, name], backend, _) in whole.backends() {
-        let now = status::state(backend).0;
-        for state in status::STATES {
+        let now = backend.state().0;
+        for state in STATES {
             put(&[pool, name, state], is(state == now));
         }
     }
@@ -252,22 +251,9 @@ fn not_retried(whole: &Whole, put: Sink<'_>) {
 
 fn probes(whole: &Whole, put: Sink<'_>) {
     for ([pool, name], backend, _) in whole.backends() {
-        let Counts { ok, failed } = Counts::of(backend);
-        put(&[pool, name, "ok"], Value::Count(ok));
-        put(&[pool, name, "failed"], Value::Count(failed));
-    }
-}
-
-struct Counts {
-    ok: u64,
-    failed: u64,
-}
-
-impl Counts {
-    fn of(backend: &Backend) -> Self {
-        Self {
-            ok: backend.happened.probes_ok.load(Ordering::Relaxed),
-            failed: backend.happened.probes_failed.load(Ordering::Relaxed),
+        let happened = &backend.happened;
+        for (outcome, count) in [("ok", &happened.probes_ok), ("failed", &happened.probes_failed)] {
+            put(&[pool, name, outcome], Value::Count(count.load(Ordering::Relaxed)));
         }
     }
 }
