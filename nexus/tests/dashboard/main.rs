@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nexus::app::Nexus;
 use nexus::settings::{Address, Admin, Settings, Token};
@@ -175,9 +175,9 @@ async fn says_what_backends_have_seen(page: &mut Chromium, scene: &Scene) {
                 "document.getElementById('backend').textContent.includes('Answered{count}, 0 of them errors')"
             )
         };
-        let mut seen = count();
-        while page.value(&shown(seen)).await != true {
-            seen = count();
+        let began = Instant::now();
+        while page.value(&shown(count())).await != true {
+            assert!(began.elapsed() < world::PATIENCE, "the page never says {}", count());
         }
         page.value("document.getElementById('backend-close').click()").await;
     }

@@ -19,7 +19,9 @@ export function openDetail(item) {
 }
 
 byId("backend-close").addEventListener("click", () => dialog.close());
+// It comes a moment after the dialog is closed, when another may have been opened.
 dialog.addEventListener("close", () => {
+  if (dialog.open) return;
   current?.opener?.focus();
   current = null;
 });
